@@ -1,0 +1,264 @@
+// Package chat is the vocabulary that crosses Parley's queues: conversations,
+// the messages people send in them, and the snapshots of answers that go back.
+//
+// It imports nothing but the standard library and does no input or output. The
+// wire form of a message or reply is a separate, versioned struct (codec.go);
+// every version ever written stays readable, because a dead letter may be weeks
+// old when an operator replays it.
+package chat
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// Platform names a chat system. It is the first part of every identity.
+type Platform string
+
+// The platforms Parley speaks.
+const (
+	Slack    Platform = "slack"
+	DingTalk Platform = "dingtalk"
+	Web      Platform = "web" // the page of `parley dev`
+)
+
+// Conversation is one line of talk: its messages are handled one at a time, in
+// order, and share one memory.
+type Conversation struct {
+	Platform Platform `json:"platform"`
+	// Tenant is the installation, stable over every delivery of one message:
+	// Slack's api_app_id (team ids differ between deliveries of one message in a
+	// shared channel), DingTalk's robotCode.
+	Tenant  string `json:"tenant"`
+	Channel string `json:"channel"`
+	// Thread is Slack's thread root, the person where memory is per person, or
+	// empty where the channel is one conversation.
+	Thread string `json:"thread,omitempty"`
+}
+
+// Key is the memory key of c. Parts are escaped, so that no two conversations
+// share a key.
+func (c Conversation) Key() string {
+	var b strings.Builder
+	for i, part := range [...]string{string(c.Platform), c.Tenant, c.Channel, c.Thread} {
+		if i > 0 {
+			b.WriteByte('/')
+		}
+		b.WriteString(keyEscaper.Replace(part))
+	}
+	return b.String()
+}
+
+var keyEscaper = strings.NewReplacer("%", "%25", "/", "%2F", "#", "%23")
+
+// Group is the FIFO group of c: the SHA-256 of its key in hex, which fits SQS's
+// 128 characters whatever the platform puts into its ids.
+func (c Conversation) Group() string { return Hash(c.Key()) }
+
+// Hash is the SHA-256 in hex of parts joined by a byte that no id contains.
+func Hash(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:])
+}
+
+// Ref is the short reference to message id that people are shown and operators
+// search for: eight hex digits.
+func Ref(messageID string) string { return Hash(messageID)[:8] }
+
+// Kind says what a person did.
+type Kind string
+
+// What a person can do.
+const (
+	KindAsk        Kind = "ask"        // a question to answer
+	KindReset      Kind = "reset"      // forget the conversation so far
+	KindHelp       Kind = "help"       // what can you do
+	KindUsage      Kind = "usage"      // what have I used
+	KindStop       Kind = "stop"       // stop answering in this conversation
+	KindRetry      Kind = "retry"      // try the failed Subject again
+	KindRegenerate Kind = "regenerate" // answer the answered Subject anew
+	KindFeedback   Kind = "feedback"   // Value is a verdict on the answer to Subject
+	KindRemember   Kind = "remember"   // keep this thread as knowledge
+	KindForget     Kind = "forget"     // remove what was remembered of this thread
+	KindEdited     Kind = "edited"     // Subject now reads Text
+	KindDeleted    Kind = "deleted"    // Subject was withdrawn by its author
+)
+
+// Control reports whether messages of kind k must not wait behind the
+// conversation's questions: they travel on the control queue.
+func (k Kind) Control() bool {
+	switch k {
+	case KindStop, KindEdited, KindDeleted, KindRetry, KindRegenerate, KindFeedback:
+		return true
+	}
+	return false
+}
+
+// Author is the person behind a message.
+type Author struct {
+	ID     string `json:"id"`
+	Name   string `json:"name,omitempty"`
+	Team   string `json:"team,omitempty"`   // the person's own workspace or organisation
+	Locale string `json:"locale,omitempty"` // BCP 47, where the platform tells
+	// External is true for people outside the installation's organisation.
+	External bool `json:"external,omitempty"`
+}
+
+// File is a reference to something a person attached; bytes never cross a queue.
+type File struct {
+	ID       string `json:"id"`
+	Name     string `json:"name,omitempty"`
+	MIMEType string `json:"mime_type,omitempty"`
+	Size     int64  `json:"size,omitempty"` // bytes, as the platform claims
+	URL      string `json:"url,omitempty"`  // where the platform says it can be fetched
+}
+
+// Quote is an earlier message that a person replied to.
+type Quote struct {
+	MessageID string `json:"message_id,omitempty"`
+	Author    string `json:"author,omitempty"`
+	Text      string `json:"text,omitempty"`
+}
+
+// Token permits one more answer to a message whose case has ended. It names the
+// state it was issued for; once that state is left, the token is worth nothing,
+// so a letter replayed twice is answered once.
+type Token struct {
+	Fence  int64  `json:"fence"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Message is what a person did, and everything the later stages need to answer.
+type Message struct {
+	// ID is the identity of the gesture, not of its delivery: every redelivery
+	// and every twin event of one gesture has the same ID.
+	ID           string       `json:"id"`
+	Kind         Kind         `json:"kind"`
+	Conversation Conversation `json:"conversation"`
+	// Parent is the conversation this one hangs under, when it began as a reply
+	// to one turn of it; ParentTurn is the time of that turn.
+	Parent     *Conversation `json:"parent,omitempty"`
+	ParentTurn time.Time     `json:"parent_turn,omitzero"`
+	// Subject is the ID of the message that a control gesture acts on.
+	Subject string `json:"subject,omitempty"`
+	Author  Author `json:"author"`
+	Text    string `json:"text,omitempty"`
+	Value   string `json:"value,omitempty"` // verdict of a feedback, model of a regenerate
+	Files   []File `json:"files,omitempty"`
+	Quote   *Quote `json:"quote,omitempty"`
+	// SentAt is the platform's clock. It orders turns and markers.
+	SentAt time.Time `json:"sent_at"`
+	// FollowUp marks a thread reply that did not mention Parley: it is answered
+	// only if Parley is part of that thread and the configuration wants it.
+	FollowUp bool `json:"follow_up,omitempty"`
+	// Threaded marks a first mention inside a thread that people began.
+	Threaded bool `json:"threaded,omitempty"`
+	// Token is set on replays, retries and regenerations.
+	Token *Token `json:"token,omitempty"`
+	// Model asks for another model than the configured one.
+	Model string `json:"model,omitempty"`
+	// Route is for the platform package alone: how to answer.
+	Route json.RawMessage `json:"route,omitempty"`
+}
+
+// ReplyKind says what a snapshot is.
+type ReplyKind string
+
+// The kinds of snapshot, in the order an answer passes through them.
+const (
+	Working   ReplyKind = "working"   // seen, being worked on; Markdown may say why it takes long
+	Partial   ReplyKind = "partial"   // the answer so far
+	Final     ReplyKind = "final"     // the whole answer
+	Failed    ReplyKind = "failed"    // one plain sentence: why not, how to retry
+	Stopped   ReplyKind = "stopped"   // what was said before the person stopped it
+	Notice    ReplyKind = "notice"    // Parley's own words: help, reset, usage
+	Withdrawn ReplyKind = "withdrawn" // the question is gone, and so is its answer
+)
+
+// Terminal reports whether k ends its fence: nothing newer follows in it.
+func (k ReplyKind) Terminal() bool { return k != Working && k != Partial }
+
+// Citation is a source of an answer. Number n is cited as [n] in the text.
+type Citation struct {
+	Number  int     `json:"number"`
+	Title   string  `json:"title,omitempty"`
+	URL     string  `json:"url,omitempty"`
+	Page    int     `json:"page,omitempty"`
+	Heading string  `json:"heading,omitempty"`
+	Quote   string  `json:"quote,omitempty"`
+	Score   float64 `json:"score,omitempty"`
+}
+
+// Usage counts tokens of one or more model calls.
+type Usage struct {
+	Input      int `json:"input,omitempty"`
+	Output     int `json:"output,omitempty"`
+	CacheRead  int `json:"cache_read,omitempty"`
+	CacheWrite int `json:"cache_write,omitempty"`
+}
+
+// Add returns the sum of u and v.
+func (u Usage) Add(v Usage) Usage {
+	return Usage{u.Input + v.Input, u.Output + v.Output, u.CacheRead + v.CacheRead, u.CacheWrite + v.CacheWrite}
+}
+
+// Total is the number of tokens read and written.
+func (u Usage) Total() int { return u.Input + u.Output + u.CacheRead + u.CacheWrite }
+
+// Step is one thing done on the way to an answer, for people to follow.
+type Step struct {
+	ID    string `json:"id"`
+	Title string `json:"title"`
+	Done  bool   `json:"done,omitempty"`
+}
+
+// Reply is a snapshot of the answer to one message. Snapshots are cumulative:
+// any of them may be lost, repeated or skipped without harm.
+type Reply struct {
+	MessageID    string       `json:"message_id"`
+	Conversation Conversation `json:"conversation"`
+	Fence        int64        `json:"fence"`
+	Seq          int          `json:"seq"`
+	Kind         ReplyKind    `json:"kind"`
+	// Markdown is the text so far, in CommonMark with tables and fences.
+	Markdown  string     `json:"markdown,omitempty"`
+	Citations []Citation `json:"citations,omitempty"`
+	Steps     []Step     `json:"steps,omitempty"`
+	Usage     Usage      `json:"usage,omitzero"`
+	Model     string     `json:"model,omitempty"`
+	// Reason is the error class of a failed answer; people may retry it with
+	// the token {Fence, Reason}.
+	Reason string `json:"reason,omitempty"`
+	// Language is the tag of the language Parley's own words are in.
+	Language string    `json:"language,omitempty"`
+	Asker    Author    `json:"asker"`
+	AskedAt  time.Time `json:"asked_at,omitzero"`
+	// Nonce is set when a dead letter of the replies queue is replayed.
+	Nonce string          `json:"nonce,omitempty"`
+	Route json.RawMessage `json:"route,omitempty"`
+}
+
+// Order places snapshots of one answer in the order they supersede each other.
+type Order struct {
+	Fence    int64 `json:"fence"`
+	Terminal bool  `json:"terminal,omitempty"`
+	Seq      int   `json:"seq"`
+}
+
+// Order returns the place of r among the snapshots of its answer.
+func (r Reply) Order() Order { return Order{r.Fence, r.Kind.Terminal(), r.Seq} }
+
+// Before reports whether o is superseded by p. A terminal snapshot is the
+// newest of its fence, so that a final published twice never looks old.
+func (o Order) Before(p Order) bool {
+	if o.Fence != p.Fence {
+		return o.Fence < p.Fence
+	}
+	if o.Terminal != p.Terminal {
+		return p.Terminal
+	}
+	return !o.Terminal && o.Seq < p.Seq
+}

@@ -1,0 +1,195 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"parley/pkg/chat"
+)
+
+// CaseState is where the work on a message stands.
+type CaseState string
+
+// The states of a case. The zero value means that no claim was made yet (a
+// case may exist because an edit came first).
+const (
+	CasePending   CaseState = ""
+	CaseWorking   CaseState = "working"
+	CaseAnswered  CaseState = "answered"
+	CaseDead      CaseState = "dead"
+	CaseCancelled CaseState = "cancelled"
+)
+
+// Case records the work on one message. All its transitions are pure functions
+// in case.go; stores only compare and swap.
+type Case struct {
+	MessageID string
+	Rev       int64 // counts writes, 1 for the first; 0 means there is no record
+	// Nonce is drawn anew for each write. A writer that finds its own nonce
+	// after a failed write knows that the write took effect.
+	Nonce string
+	State CaseState
+	// Fence rises with every claim and outlives expiry and restores, because it
+	// is never below the claim's time in milliseconds.
+	Fence      int64
+	Owner      string // of the claim
+	LeaseUntil time.Time
+	Tries      int // real attempts that ended in failure
+	Unsettled  int // claims in a row that ended without a word: crashes
+	FirstClaim time.Time
+	LastClaim  time.Time
+	Reason     Reason // of a dead or cancelled case
+	Detail     string // error chain of a dead case: no secrets, no message text
+	Buried     bool   // the letter of a dead case is in the dead-letter queue
+	Told       bool   // the person has been told about a delay
+	// Message is the encoded chat.Message in its newest form; EditedAt is the
+	// platform's time of that form when it is not the first.
+	Message  []byte
+	EditedAt time.Time
+	// Turn is where the answer is kept once State is CaseAnswered.
+	Turn TurnKey
+	// FinalSeq and FinalKind identify the terminal snapshot, for republishing.
+	FinalSeq  int
+	FinalKind chat.ReplyKind
+	UpdatedAt time.Time
+}
+
+// TurnKey locates a turn.
+type TurnKey struct {
+	Conversation string // chat.Conversation.Key
+	SentAt       time.Time
+	MessageID    string
+}
+
+// Turn is one question and its answer, the unit of memory.
+type Turn struct {
+	TurnKey
+	Author    chat.Author
+	Question  string
+	Answer    string
+	Citations []chat.Citation
+	Usage     chat.Usage
+	Model     string
+	Stopped   bool // the answer was cut short by the person
+	Feedback  string
+	// Attachments is the text of documents that came with the question.
+	Attachments string
+	AnsweredAt  time.Time
+}
+
+// Effects are what a case transition changes besides the case, in the same
+// transaction.
+type Effects struct {
+	Put  *Turn    // insert or replace
+	Drop *TurnKey // delete if present
+	// UnlessStopped makes the swap fail with ErrStopped if the conversation of
+	// this key has a stop marker later than its SentAt.
+	UnlessStopped *TurnKey
+}
+
+// Cases keeps cases by compare-and-swap. Reads are strongly consistent. Records
+// live for 30 days from their last write and are read until they are removed,
+// even when expired.
+type Cases interface {
+	// LoadCase returns the case of a message, or one with Rev 0.
+	LoadCase(ctx context.Context, messageID string) (Case, error)
+	// SwapCase writes next and its effects in one transaction, provided that the
+	// stored Rev is next.Rev-1 (none stored counts as 0). Otherwise it fails with
+	// ErrConflict and changes nothing. Any other error but ErrStopped leaves open
+	// whether the write took effect.
+	SwapCase(ctx context.Context, next Case, with Effects) error
+}
+
+// Markers are a conversation's points in the platform's time.
+type Markers struct {
+	ResetBefore time.Time // turns up to here are forgotten
+	StopBefore  time.Time // questions up to here must not be answered further
+}
+
+// Window bounds a read of memory.
+type Window struct {
+	After  time.Time // exclusive; the reset marker
+	Before time.Time // exclusive; the question's SentAt
+	Turns  int       // at most so many, the newest
+	Tokens int       // at most about so many tokens of text, never splitting a turn
+}
+
+// Memory keeps turns and markers. Turns live as long as configured and are absent
+// once expired, whether or not they have been removed yet.
+type Memory interface {
+	// Recent returns the newest turns of the conversation within w, oldest first,
+	// with one query whose cost depends on w alone.
+	Recent(ctx context.Context, conversation string, w Window) ([]Turn, error)
+	// Turn returns the turn at key; ok is false if there is none.
+	Turn(ctx context.Context, key TurnKey) (t Turn, ok bool, err error)
+	// Markers returns the conversation's markers, zero if never set.
+	Markers(ctx context.Context, conversation string) (Markers, error)
+	// Mark moves markers forward: each becomes the later of the stored and the
+	// given time. It is idempotent and safe against reordering.
+	Mark(ctx context.Context, conversation string, m Markers) error
+}
+
+// Deliveries keeps the record of where each answer stands, by compare-and-swap
+// like Cases, and which answer each platform post belongs to.
+type Deliveries interface {
+	// LoadDelivery returns the record of a message's answer, or one with Rev 0.
+	LoadDelivery(ctx context.Context, messageID string) (Placed, error)
+	// SwapDelivery writes next, provided that the stored Rev is next.Rev-1, and in
+	// the same transaction registers each of its posts as belonging to the
+	// message. It fails with ErrConflict, or with ErrClaimed when one of the posts
+	// is registered to another message.
+	SwapDelivery(ctx context.Context, next Placed) error
+	// PostOwner returns the message whose answer a post belongs to, "" if none.
+	PostOwner(ctx context.Context, postID string) (messageID string, err error)
+}
+
+// Placed is the delivery record of one answer.
+type Placed struct {
+	MessageID string
+	Rev       int64
+	Nonce     string
+	Order     chat.Order // of the newest snapshot that is fully shown
+	Kind      chat.ReplyKind
+	At        Placement
+	UpdatedAt time.Time
+}
+
+// Placement is where an answer stands on its platform, and what is unsure about
+// it. Only the platform package that made it reads Mode, Key and Stream.
+type Placement struct {
+	Mode  string `json:"mode,omitempty"`  // how it is shown: the platform's own word
+	Posts []Post `json:"posts,omitempty"` // in reading order
+	// Intent is set while a post that cannot be repeated blindly is under way.
+	Intent *Intent `json:"intent,omitempty"`
+	Stream *Stream `json:"stream,omitempty"`
+	// Key is a platform's idempotency key, such as a card's outTrackId.
+	Key string `json:"key,omitempty"`
+	// Sign is true while a working sign outside the answer (a reaction, a
+	// status) is shown and must be taken away.
+	Sign bool `json:"sign,omitempty"`
+}
+
+// Post is one message on the platform.
+type Post struct {
+	ID   string `json:"id"`             // unique on the platform, such as channel/ts
+	Hash string `json:"hash,omitempty"` // of what it shows, as rendered
+}
+
+// Intent is a post about to be made.
+type Intent struct {
+	Part   int       `json:"part"`   // index in Posts it will have
+	Method string    `json:"method"` // the platform's call
+	At     time.Time `json:"at"`
+}
+
+// Stream is the state of a platform's own streaming message.
+type Stream struct {
+	OpenedAt time.Time `json:"opened_at"`
+	Length   int       `json:"length"` // bytes of the answer's Markdown that were appended
+	Hash     string    `json:"hash"`   // of those bytes
+	Fence    int64     `json:"fence"`
+	// Sealed means that what the stream holds is no longer certain: it is
+	// finished by edit and never appended to.
+	Sealed bool `json:"sealed,omitempty"`
+	Closed bool `json:"closed,omitempty"` // the platform confirmed its end
+}
