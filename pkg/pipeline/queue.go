@@ -57,7 +57,8 @@ type Queue interface {
 	// Receive waits up to wait for messages and returns at most max of them (1
 	// to 10), hidden for the given time. No messages is not an error.
 	Receive(ctx context.Context, max int, wait, hidden time.Duration) ([]Delivery, error)
-	// Delete acknowledges d. Deleting twice is not an error.
+	// Delete acknowledges d. Deleting twice is not an error. A receipt that is no
+	// longer current deletes nothing, whether or not that is reported.
 	Delete(ctx context.Context, d Delivery) error
 }
 

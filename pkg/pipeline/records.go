@@ -106,12 +106,15 @@ type Markers struct {
 	StopBefore  time.Time // questions up to here must not be answered further
 }
 
-// Window bounds a read of memory.
+// Window bounds a read of memory. A zero time is no bound; no Turns or no Tokens
+// is an empty window.
 type Window struct {
 	After  time.Time // exclusive; the reset marker
 	Before time.Time // exclusive; the question's SentAt
 	Turns  int       // at most so many, the newest
-	Tokens int       // at most about so many tokens of text, never splitting a turn
+	// Tokens is the most that the turns' EstimateTokens may come to. The first turn
+	// that does not fit ends the window, so that it has no gap.
+	Tokens int
 }
 
 // Memory keeps turns and markers. Turns live as long as configured and are absent
