@@ -1,0 +1,217 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"parley/pkg/chat"
+	"parley/pkg/phrase"
+)
+
+// errRevised: the question was edited while it was being answered.
+var errRevised = errors.New("the question was edited")
+
+// attempt is one claim's work on a question. Its snapshots share its fence.
+type attempt struct {
+	w     *Worker
+	d     Delivery
+	k     Case         // as claimed
+	m     chat.Message // in its newest form
+	log   *slog.Logger
+	began time.Time
+
+	mu  sync.Mutex
+	seq int // of the last snapshot; guarded by mu
+}
+
+// run answers the question and publishes the final. Its error tells settle what
+// became of the attempt; nil means that everything is done.
+func (a *attempt) run(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.log.Error("panic", "value", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = Transient(ReasonCrash, fmt.Errorf("panic while answering"))
+		}
+	}()
+	if a.k.Unsettled > a.w.config().Policy.Crashes {
+		return Permanent(ReasonCrash, fmt.Errorf("%d attempts ended without a word", a.k.Unsettled-1))
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watched := a.guard(ctx, cancel)
+	defer watched()
+
+	a.sign(ctx)
+	if stopped, err := a.stopMarker(ctx); err != nil {
+		return err
+	} else if stopped {
+		return ErrStopped
+	}
+	prompt, passages, err := a.prompt(ctx)
+	if err != nil {
+		return causeOf(ctx, err)
+	}
+	turn, err := a.generate(ctx, prompt, passages)
+	if err != nil && !errors.Is(err, ErrStopped) {
+		return err
+	}
+	return a.commit(ctx, turn, errors.Is(err, ErrStopped))
+}
+
+// sign shows that Parley is at work. It is best effort, like every snapshot that
+// is not terminal.
+func (a *attempt) sign(ctx context.Context) {
+	r := a.snapshot(chat.Working)
+	words := phrase.In(r.Language)
+	switch {
+	case a.k.Unsettled > 1:
+		r.Markdown = words.Say("retrying")
+	case a.k.Told:
+		r.Markdown = words.Say("working")
+	}
+	a.send(ctx, r)
+}
+
+// snapshot begins the attempt's next snapshot.
+func (a *attempt) snapshot(kind chat.ReplyKind) chat.Reply {
+	a.mu.Lock()
+	a.seq++
+	seq := a.seq
+	a.mu.Unlock()
+	r := replyTo(a.m, a.k.Fence, kind)
+	r.Seq, r.Language = seq, a.w.language(a.m)
+	return r
+}
+
+// send publishes a snapshot that may be lost.
+func (a *attempt) send(ctx context.Context, r chat.Reply) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 3*time.Second, errors.New("publishing a snapshot took too long"))
+	defer cancel()
+	if err := SendReply(ctx, a.w.Replies, r); err != nil && ctx.Err() == nil {
+		a.log.Warn("publish snapshot", "kind", r.Kind, "err", err)
+	}
+}
+
+// commit makes the answer durable and publishes it. A stopped answer keeps what
+// was said; if nothing was, there is no turn to keep.
+func (a *attempt) commit(ctx context.Context, t Turn, stopped bool) error {
+	kind := chat.Final
+	if stopped {
+		kind, t.Stopped = chat.Stopped, true
+		ctx = context.WithoutCancel(ctx) // the stop itself cancelled it
+		if t.Answer == "" {
+			return ErrStopped
+		}
+	}
+	last := a.snapshot(kind)
+	effects := Effects{Put: &t}
+	if !stopped {
+		effects.UnlessStopped = &t.TurnKey
+	}
+	k, err := a.w.ledger().settleAt(ctx, a.m.ID, effects, func(k Case) (Case, error) {
+		if k.State == CaseWorking && k.Fence == a.k.Fence && k.EditedAt.After(a.k.EditedAt) {
+			return k, errRevised
+		}
+		return k.answered(a.k.Fence, t.TurnKey, last.Seq, kind)
+	})
+	switch {
+	case errors.Is(err, ErrStopped):
+		return a.commit(ctx, t, true)
+	case err != nil:
+		return causeOf(ctx, err)
+	}
+	a.k = k
+	measure(a.w.Metrics, MetricAnswer, ms(a.w.now().Sub(a.began)), "platform", string(a.m.Conversation.Platform))
+	if err := SendReply(context.WithoutCancel(ctx), a.w.Replies, answerOf(a.m, k, t, last.Language)); err != nil {
+		return fmt.Errorf("%w: %w", errPublish, err)
+	}
+	return nil
+}
+
+// errPublish: the answer is committed and only its final is missing.
+var errPublish = errors.New("publish the final")
+
+// settle turns the attempt's end into a settlement.
+func (a *attempt) settle(ctx context.Context, err error) Settlement {
+	ctx = context.WithoutCancel(ctx) // a stop or a shutdown must not cut this short
+	policy := a.w.config().Policy
+	switch {
+	case err == nil:
+		return Settlement{}
+	case errors.Is(err, errPublish):
+		a.log.Error("publish", "err", err)
+		return Settlement{Action: Retry, After: policy.Backoff[0]}
+	case errors.Is(err, errFenced):
+		return Settlement{Action: Retry, After: time.Second} // find out how the other ended
+	case errors.Is(err, ErrStopped):
+		return a.cancelled(ctx)
+	}
+	v := Settle(err, a.k, policy, a.w.now(), mathrand.Float64())
+	if v.Action == Bury {
+		a.log.Error("giving up", "reason", v.Reason, "err", err)
+		return a.bury(ctx, v.Reason, err)
+	}
+	a.log.Warn("will try again", "after", v.After, "err", err)
+	told := a.k.Told
+	if v.Reason != "" {
+		a.tellDelay(ctx, err)
+		told = true
+	}
+	if _, err := a.w.ledger().settleAt(ctx, a.m.ID, Effects{}, func(k Case) (Case, error) {
+		return k.released(a.k.Fence, v.Counted, told)
+	}); err != nil {
+		a.log.Error("release", "err", err)
+	}
+	return Settlement{Action: Retry, After: v.After}
+}
+
+// tellDelay tells the person, in the message that will become the answer.
+func (a *attempt) tellDelay(ctx context.Context, err error) {
+	r := a.snapshot(chat.Working)
+	key := "retrying"
+	if Classify(err).Throttled {
+		key = "busy"
+		measure(a.w.Metrics, MetricThrottled, 1, "what", "model")
+	}
+	r.Markdown = phrase.In(r.Language).Say(key)
+	a.send(ctx, r)
+}
+
+// cancelled ends a question that was stopped before anything was said.
+func (a *attempt) cancelled(ctx context.Context) Settlement {
+	k, err := a.w.ledger().update(ctx, a.m.ID, func(k Case) (Case, Effects, error) {
+		if err := k.mine(a.k.Fence); err != nil {
+			return k, Effects{}, err
+		}
+		return k.cancelled(reasonStopped, a.w.now()), Effects{}, nil
+	})
+	if err != nil { // the store failed, or somebody else ended it: find out
+		return Settlement{Action: Retry, After: time.Second}
+	}
+	return a.w.met(ctx, a.d, a.m, k, WasCancelled)
+}
+
+// giveBack releases the case without counting a try.
+func (a *attempt) giveBack(ctx context.Context) {
+	_, err := a.w.ledger().settleAt(context.WithoutCancel(ctx), a.m.ID, Effects{}, func(k Case) (Case, error) {
+		return k.released(a.k.Fence, false, false)
+	})
+	if err != nil {
+		a.log.Error("release", "err", err)
+	}
+}
+
+// causeOf prefers the reason a context was cancelled for over the error that the
+// cancellation led to.
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}

@@ -1,0 +1,277 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"parley/pkg/chat"
+	"parley/pkg/phrase"
+)
+
+// errDeadline is the cause of a generation that took too long.
+var errDeadline = errors.New("the answer took longer than its deadline")
+
+// generate runs the model and emits snapshots of what it has said so far. On a
+// stop it returns the turn as far as it got, with ErrStopped.
+func (a *attempt) generate(ctx context.Context, p Prompt, passages []Passage) (Turn, error) {
+	t := Turn{
+		TurnKey:  TurnKey{a.m.Conversation.Key(), a.m.SentAt, a.m.ID},
+		Author:   a.m.Author,
+		Question: a.m.Text,
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, a.w.config().Generation,
+		Transient(ReasonModel, errDeadline))
+	defer cancel()
+	out := newEmitter(ctx, a)
+	defer out.close()
+
+	text, err := a.collect(ctx, p, out, &t)
+	t.Answer = strings.TrimSpace(text)
+	t.Citations = cited(t.Answer, passages)
+	t.AnsweredAt = a.w.now()
+	if err != nil {
+		return t, causeOf(ctx, err)
+	}
+	if t.Answer == "" {
+		return t, Transient(ReasonModel, errors.New("the model answered nothing"))
+	}
+	a.measureUsage(t)
+	return t, nil
+}
+
+// collect reads the model's stream to its end.
+func (a *attempt) collect(ctx context.Context, p Prompt, out *emitter, t *Turn) (string, error) {
+	var b strings.Builder
+	for d, err := range a.w.Model.Stream(ctx, p) {
+		if err != nil {
+			return b.String(), err
+		}
+		if ctx.Err() != nil {
+			return b.String(), context.Cause(ctx)
+		}
+		if b.Len() == 0 && d.Text != "" {
+			measure(a.w.Metrics, MetricFirstToken, ms(a.w.now().Sub(a.began)))
+		}
+		b.WriteString(d.Text)
+		if d.Stop == "" && b.Len() > maxAnswer {
+			d.Stop = StopLength
+		}
+		if d.Stop == "" {
+			out.update(b.String())
+			continue
+		}
+		t.Usage, t.Model = d.Usage, d.Model
+		if d.Stop == StopLength {
+			b.WriteString("\n\n" + phrase.In(a.w.language(a.m)).Say("truncated.mark"))
+		}
+		return b.String(), nil
+	}
+	return b.String(), causeOf(ctx, Transient(ReasonModel, errors.New("the model's stream ended without an end")))
+}
+
+func (a *attempt) measureUsage(t Turn) {
+	measure(a.w.Metrics, MetricInputTokens, float64(t.Usage.Input), "model", t.Model)
+	measure(a.w.Metrics, MetricOutputTokens, float64(t.Usage.Output), "model", t.Model)
+	measure(a.w.Metrics, MetricCachedTokens, float64(t.Usage.CacheRead), "model", t.Model)
+}
+
+// prompt gathers what the model needs: memory, the thread people began, and
+// passages.
+func (a *attempt) prompt(ctx context.Context) (Prompt, []Passage, error) {
+	c := a.w.config()
+	turns, err := a.window(ctx)
+	if err != nil {
+		return Prompt{}, nil, Transient(ReasonStore, fmt.Errorf("read memory: %w", err))
+	}
+	p := Prompt{
+		MessageID: a.m.ID,
+		Model:     a.m.Model,
+		System:    c.System,
+		Question:  question(a.m),
+		MaxTokens: c.MaxTokens,
+	}
+	for _, t := range turns {
+		p.History = append(p.History, Exchange{t.Question, t.Answer})
+	}
+	if a.m.Threaded && len(turns) == 0 {
+		p.Context = a.thread(ctx)
+	}
+	if a.w.Retriever != nil {
+		p.Passages, err = a.w.Retriever.Retrieve(ctx, p.Question, c.Passages)
+		if err != nil {
+			a.log.Warn("retrieve", "err", err)
+		}
+	}
+	return p, p.Passages, nil
+}
+
+// window reads the conversation's memory, after its reset and before the
+// question. A thread begins with the turn it hangs under.
+func (a *attempt) window(ctx context.Context) ([]Turn, error) {
+	c := a.w.config()
+	key := a.m.Conversation.Key()
+	marks, err := a.w.Memory.Markers(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	turns, err := a.w.Memory.Recent(ctx, key, Window{
+		After: marks.ResetBefore, Before: a.m.SentAt, Turns: c.MemoryTurns, Tokens: c.MemoryTokens,
+	})
+	if err != nil || a.m.Parent == nil || len(turns) >= c.MemoryTurns || !marks.ResetBefore.IsZero() {
+		return turns, err
+	}
+	parent := a.m.Parent.Key()
+	above, err := a.w.Memory.Markers(ctx, parent)
+	if err != nil {
+		return nil, err
+	}
+	root, err := a.w.Memory.Recent(ctx, parent, Window{
+		After: above.ResetBefore, Before: a.m.ParentTurn.Add(time.Microsecond), Turns: 1, Tokens: c.MemoryTokens,
+	})
+	return append(root, turns...), err
+}
+
+// thread reads what people said before they brought Parley in, so that
+// "summarise this" works. Without it the question is still answered.
+func (a *attempt) thread(ctx context.Context) string {
+	reader := a.w.Readers[a.m.Conversation.Platform]
+	if reader == nil {
+		return ""
+	}
+	said, err := reader.Thread(ctx, a.m, a.w.config().ThreadLimit)
+	if err != nil {
+		a.log.Warn("read thread", "err", err)
+		return ""
+	}
+	var b strings.Builder
+	for _, s := range said {
+		if s.Own || strings.TrimSpace(s.Text) == "" {
+			continue
+		}
+		name := s.Author.Name
+		if name == "" {
+			name = s.Author.ID
+		}
+		fmt.Fprintf(&b, "%s: %s\n", name, s.Text)
+	}
+	return b.String()
+}
+
+// question is the text the model is asked, with what it refers to.
+func question(m chat.Message) string {
+	if m.Quote == nil || m.Quote.Text == "" {
+		return m.Text
+	}
+	quoted := "> " + strings.ReplaceAll(strings.TrimSpace(m.Quote.Text), "\n", "\n> ")
+	return quoted + "\n\n" + m.Text
+}
+
+// cited returns the citations whose number the answer names.
+func cited(answer string, passages []Passage) []chat.Citation {
+	var out []chat.Citation
+	for i, p := range passages {
+		if !strings.Contains(answer, fmt.Sprintf("[%d]", i+1)) {
+			continue
+		}
+		c := p.Citation
+		c.Number = i + 1
+		if c.Quote == "" {
+			c.Quote = excerpt(p.Text, 300)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func excerpt(s string, runes int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > runes {
+		return string(r[:runes]) + "…"
+	}
+	return s
+}
+
+// emitter publishes the newest text at the pace people can follow and the
+// platforms can bear: the first at once, then once a second, every 2 s after
+// 10 s, every 5 s after a minute. It never holds up the model.
+type emitter struct {
+	a    *attempt
+	wake chan struct{}
+	stop chan struct{}
+	done sync.WaitGroup
+
+	mu   sync.Mutex
+	text string // newest; guarded by mu
+}
+
+func newEmitter(ctx context.Context, a *attempt) *emitter {
+	e := &emitter{a: a, wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	e.done.Go(func() { e.loop(ctx) })
+	return e
+}
+
+// update replaces the text to show.
+func (e *emitter) update(text string) {
+	e.mu.Lock()
+	e.text = text
+	e.mu.Unlock()
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close ends the emitter and waits for a snapshot under way, so that nothing
+// follows the terminal one.
+func (e *emitter) close() {
+	close(e.stop)
+	e.done.Wait()
+}
+
+func (e *emitter) loop(ctx context.Context) {
+	var first time.Time
+	for {
+		select {
+		case <-e.stop:
+			return
+		case <-ctx.Done():
+			return
+		case <-e.wake:
+		}
+		now := e.a.w.now()
+		if first.IsZero() {
+			first = now
+		}
+		e.mu.Lock()
+		text := e.text
+		e.mu.Unlock()
+		if strings.TrimSpace(text) != "" {
+			r := e.a.snapshot(chat.Partial)
+			r.Markdown = text
+			e.a.send(ctx, r)
+		}
+		select {
+		case <-e.stop:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(pace(now.Sub(first))):
+		}
+	}
+}
+
+// pace is the wait between snapshots of an answer that has been showing for age.
+func pace(age time.Duration) time.Duration {
+	switch {
+	case age < 10*time.Second:
+		return time.Second
+	case age < time.Minute:
+		return 2 * time.Second
+	default:
+		return 5 * time.Second
+	}
+}

@@ -1,0 +1,294 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"strings"
+	"time"
+
+	"parley/pkg/chat"
+	"parley/pkg/phrase"
+)
+
+// WorkerConfig is what an operator may choose. Zero values take the defaults.
+type WorkerConfig struct {
+	System       string // the system prompt
+	MaxTokens    int    // of an answer; 0 leaves it to the model package
+	MemoryTurns  int    // of a window; default 20
+	MemoryTokens int    // of a window; default 8,000
+	FollowUps    string // FollowAsker (default), FollowAnyone, FollowNever
+	Language     string // of Parley's own words when the person's is unknown
+	Version      string // of Parley, for letters
+	Policy       Policy
+	Generation   time.Duration // deadline of one model call; default 240 s
+	ThreadLimit  int           // messages read of a thread people began; default 50
+	Passages     int           // passages retrieved for a question; default 5
+}
+
+// Who may follow up in a thread without mentioning Parley.
+const (
+	FollowAsker  = "asker"
+	FollowAnyone = "anyone"
+	FollowNever  = "never"
+)
+
+// The worker's rhythm: a crash is noticed after hidden, not after the queue's
+// own visibility, and the lease never outlives the visibility.
+const (
+	hidden    = 60 * time.Second
+	lease     = 55 * time.Second
+	heartbeat = 20 * time.Second
+	watch     = time.Second
+)
+
+// maxAnswer bounds an answer in bytes, so that its snapshots fit an envelope.
+const maxAnswer = 36 << 10
+
+// Worker answers questions: claim, read memory, retrieve, run the model, commit,
+// publish. It is safe for concurrent use; the queue's groups keep each
+// conversation in order.
+type Worker struct {
+	Cases      Cases
+	Memory     Memory
+	Visibility Visibility // of the requests queue
+	Replies    Outbox
+	Letters    Outbox // the requests queue's dead letters
+	Control    *Control
+	Model      Model
+	Retriever  Retriever                // nil: none
+	Readers    map[chat.Platform]Reader // a missing platform reads nothing
+	Metrics    Metrics
+	Log        *slog.Logger
+	Now        func() time.Time // nil: time.Now
+	Config     WorkerConfig
+}
+
+// Handle settles a batch of requests, one after the other. It is a Handler.
+func (w *Worker) Handle(ctx context.Context, batch []Delivery) []Settlement {
+	settled := make([]Settlement, len(batch))
+	for i, d := range batch {
+		settled[i] = w.handle(ctx, d)
+	}
+	return settled
+}
+
+func (w *Worker) handle(ctx context.Context, d Delivery) Settlement {
+	if err := w.Visibility.Extend(ctx, d, hidden); err != nil {
+		w.Log.Warn("extend visibility", "err", err)
+	}
+	m, err := chat.DecodeMessage(d.Body)
+	if err != nil {
+		return w.buryUnreadable(ctx, d, err)
+	}
+	measure(w.Metrics, MetricQueueWait, ms(w.now().Sub(d.SentAt)), "platform", string(m.Conversation.Platform))
+	switch {
+	case m.Kind == chat.KindAsk:
+		return w.ask(ctx, d, m)
+	case m.Kind.Control():
+		return w.Control.handle(ctx, d)
+	default:
+		return w.notice(ctx, m)
+	}
+}
+
+// ask answers a question, from claim to published final.
+func (w *Worker) ask(ctx context.Context, d Delivery, m chat.Message) Settlement {
+	log := w.Log.With("msg_id", m.ID, "conversation", m.Conversation.Group()[:12], "attempt", d.Receives)
+	if wanted, err := w.wanted(ctx, m); err != nil || !wanted {
+		if err != nil {
+			log.Error("read memory", "err", err)
+			return Settlement{Action: Retry, After: w.config().Policy.wait(d.Receives - 1)}
+		}
+		measure(w.Metrics, MetricIgnored, 1, "why", "not_in_thread")
+		return Settlement{}
+	}
+	owner := rand.Text()
+	for {
+		k, met, err := w.ledger().claim(ctx, claim{message: m, encoded: d.Body, owner: owner, now: w.now(), lease: lease})
+		if err != nil {
+			log.Error("claim", "err", err)
+			return Settlement{Action: Retry, After: w.config().Policy.wait(d.Receives - 1)}
+		}
+		if met != Claimed {
+			measure(w.Metrics, MetricRedelivered, 1, "platform", string(m.Conversation.Platform))
+			return w.met(ctx, d, m, k, met)
+		}
+		a := &attempt{w: w, d: d, k: k, m: m, log: log, began: w.now()}
+		if stored, err := chat.DecodeMessage(k.Message); err == nil {
+			stored.Token = m.Token
+			a.m = stored
+		}
+		err = a.run(ctx)
+		if errors.Is(err, errRevised) {
+			a.giveBack(ctx)
+			continue // the question was edited: claim again with its new text
+		}
+		return a.settle(ctx, err)
+	}
+}
+
+// met settles a delivery whose case another delivery has brought to an end.
+func (w *Worker) met(ctx context.Context, d Delivery, m chat.Message, k Case, met Outcome) Settlement {
+	if stored, err := chat.DecodeMessage(k.Message); err == nil {
+		m = stored
+	}
+	var err error
+	switch met {
+	case Busy:
+		v := Settle(&busyError{k.LeaseUntil}, k, w.config().Policy, w.now(), mathrand.Float64())
+		return Settlement{Action: Retry, After: v.After}
+	case WasAnswered:
+		err = w.republish(ctx, m, k)
+	case WasDead:
+		if !k.Buried {
+			err = w.finishBurial(ctx, d, m, k)
+		}
+	case WasCancelled:
+		r := replyTo(m, k.Fence, k.FinalKind)
+		r.Seq, r.Language = k.FinalSeq, w.language(m)
+		err = SendReply(ctx, w.Replies, r)
+	}
+	if err != nil {
+		w.Log.Error("publish", "msg_id", m.ID, "err", err)
+		return Settlement{Action: Retry, After: w.config().Policy.wait(d.Receives - 1)}
+	}
+	return Settlement{}
+}
+
+// republish sends the committed answer again: it is never paid for twice.
+func (w *Worker) republish(ctx context.Context, m chat.Message, k Case) error {
+	t, ok, err := w.Memory.Turn(ctx, k.Turn)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return nil // the memory has expired; so long after, the answer was shown
+	}
+	return SendReply(ctx, w.Replies, answerOf(m, k, t, w.language(m)))
+}
+
+// answerOf is the terminal snapshot of a committed turn.
+func answerOf(m chat.Message, k Case, t Turn, language string) chat.Reply {
+	r := replyTo(m, k.Fence, k.FinalKind)
+	r.Seq, r.Markdown, r.Citations = k.FinalSeq, t.Answer, t.Citations
+	r.Usage, r.Model, r.Language = t.Usage, t.Model, language
+	return r
+}
+
+// notice answers help, reset and the like, without a model call. It needs no
+// case: the delivery record absorbs repetitions.
+func (w *Worker) notice(ctx context.Context, m chat.Message) Settlement {
+	if m.FollowUp { // a bare word in somebody else's thread
+		if wanted, err := w.wanted(ctx, m); err == nil && !wanted {
+			return Settlement{}
+		}
+	}
+	key := string(m.Kind)
+	if m.Kind == chat.KindReset {
+		if err := w.Memory.Mark(ctx, m.Conversation.Key(), Markers{ResetBefore: m.SentAt}); err != nil {
+			w.Log.Error("reset", "msg_id", m.ID, "err", err)
+			return Settlement{Action: Retry, After: w.config().Policy.Backoff[0]}
+		}
+	}
+	r := replyTo(m, 1, chat.Notice)
+	r.Seq, r.Language = 1, w.language(m)
+	r.Markdown = phrase.In(r.Language).Say(key)
+	if err := SendReply(ctx, w.Replies, r); err != nil {
+		w.Log.Error("publish", "msg_id", m.ID, "err", err)
+		return Settlement{Action: Retry, After: w.config().Policy.Backoff[0]}
+	}
+	return Settlement{}
+}
+
+// wanted reports whether a thread reply that did not mention Parley is for it.
+func (w *Worker) wanted(ctx context.Context, m chat.Message) (bool, error) {
+	if !m.FollowUp {
+		return true, nil
+	}
+	c := w.config()
+	if c.FollowUps == FollowNever {
+		return false, nil
+	}
+	turns, err := w.Memory.Recent(ctx, m.Conversation.Key(), Window{Before: m.SentAt, Turns: c.MemoryTurns, Tokens: 1 << 30})
+	if err != nil {
+		return false, err
+	}
+	for _, t := range turns {
+		if c.FollowUps == FollowAnyone || t.Author.ID == m.Author.ID {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// language is the tag of the language to speak to m's author in.
+func (w *Worker) language(m chat.Message) string { return languageFor(m, w.config().Language) }
+
+func languageFor(m chat.Message, fallback string) string {
+	if l := phrase.Detect(m.Text); l != "" {
+		return l
+	}
+	if m.Author.Locale != "" {
+		return m.Author.Locale
+	}
+	return fallback
+}
+
+func (w *Worker) ledger() ledger { return ledger{w.Cases, w.now} }
+
+func (w *Worker) now() time.Time { return clock(w.Now) }
+
+func clock(now func() time.Time) time.Time {
+	if now == nil {
+		return time.Now()
+	}
+	return now()
+}
+
+// config returns the configuration with defaults in place.
+func (w *Worker) config() WorkerConfig {
+	c := w.Config
+	if c.MemoryTurns == 0 {
+		c.MemoryTurns = 20
+	}
+	if c.MemoryTokens == 0 {
+		c.MemoryTokens = 8000
+	}
+	if c.FollowUps == "" {
+		c.FollowUps = FollowAsker
+	}
+	if c.Policy.Tries == 0 {
+		c.Policy = DefaultPolicy()
+	}
+	if c.Generation == 0 {
+		c.Generation = 240 * time.Second
+	}
+	if c.ThreadLimit == 0 {
+		c.ThreadLimit = 50
+	}
+	if c.Passages == 0 {
+		c.Passages = 5
+	}
+	return c
+}
+
+// detail is an error chain fit for an operator's eyes: bounded, on one line.
+func detail(err error) string {
+	s := strings.Join(strings.Fields(fmt.Sprint(err)), " ")
+	if len(s) > 500 {
+		s = strings.ToValidUTF8(s[:500], "") + "…"
+	}
+	return s
+}
+
+func measure(m Metrics, name string, value float64, labels ...string) {
+	if m != nil {
+		m.Measure(name, value, labels...)
+	}
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
