@@ -51,19 +51,8 @@ func pieces(text string, least int) []string {
 	return all
 }
 
-// tokens is about what a tokenizer would count: one for each Han character, and
-// one for each four bytes of anything else.
-func tokens(text string) int {
-	han, rest := 0, 0
-	for _, r := range text {
-		if unicode.Is(unicode.Han, r) {
-			han++
-		} else {
-			rest += len(string(r))
-		}
-	}
-	return han + (rest+3)/4
-}
+// tokens counts as the rest of Parley does.
+var tokens = pipeline.EstimateTokens
 
 func promptTokens(p pipeline.Prompt) int {
 	n := tokens(p.System) + tokens(p.Context) + tokens(p.Question)
