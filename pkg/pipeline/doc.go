@@ -43,12 +43,12 @@
 //
 // # The life of a case
 //
-//	             claim                       commit
-//	  (none) ------------> working(fence) -------------> answered
-//	     ^                  |   |  ^  lease over, or same owner: claim at a higher fence
-//	     | stop or delete   |   |  |
-//	     v                  |   |  +-- token matches fence ---- dead(reason) [buried?]
-//	  cancelled <-----------+   +------ out of tries, permanent ----^
+//	           claim                       commit
+//	(none) ------------> working(fence) -------------> answered
+//	   ^                  |   |  ^  lease over, or same owner: claim at a higher fence
+//	   | stop or delete   |   |  |
+//	   v                  |   |  +-- token matches fence ---- dead(reason) [buried?]
+//	cancelled <-----------+   +------ out of tries, permanent ----^
 //
 // The transitions are pure functions (case.go); stores only compare and swap, and
 // ledger reads back whenever a write's outcome is in doubt.
