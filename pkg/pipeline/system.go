@@ -35,7 +35,7 @@ type System struct {
 	Metrics Metrics
 	Log     *slog.Logger
 	Now     func() time.Time // nil: time.Now
-	Grace   time.Duration    // for a graceful stop; default 3 s
+	Grace   time.Duration    // for a graceful stop; default 2 s
 }
 
 // Ingress returns the stage that accepts requests.
@@ -82,7 +82,7 @@ func (s *System) Run(ctx context.Context) error {
 		s.Workers = 20
 	}
 	if s.Grace == 0 {
-		s.Grace = 3 * time.Second
+		s.Grace = 2 * time.Second
 	}
 	responding, stopResponding := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopResponding()
