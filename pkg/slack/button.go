@@ -3,6 +3,7 @@ package slack
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"parley/pkg/chat"
 )
@@ -20,6 +21,10 @@ const (
 	CallbackRemember = "remember_thread" // message shortcut: keep this thread as knowledge
 	CallbackFeedback = "feedback_reason" // modal that asks why an answer was bad
 )
+
+// FieldReason is the block id and the action id of that modal's one input. The
+// modal's private metadata is a ButtonValue with its Conversation.
+const FieldReason = "reason"
 
 // Verdicts of a feedback button.
 const (
@@ -65,4 +70,20 @@ func DecodeButtonValue(s string) (ButtonValue, error) {
 		return v, fmt.Errorf("decode button value: no subject")
 	}
 	return v, nil
+}
+
+// longestValue bounds, in bytes, what a press adds to an envelope. Encode's own
+// values take about 200.
+const longestValue = 500
+
+// fits reports whether v belongs to this app and channel and is of a sensible
+// size. Slack signs the press, but not that the button was ours.
+func (v ButtonValue) fits(app, channel string) bool {
+	c := v.Conversation
+	if c != (chat.Conversation{}) &&
+		(c.Platform != chat.Slack || c.Tenant != app || c.Channel != channel || !isID(channel)) {
+		return false
+	}
+	return strings.HasPrefix(v.Subject, identityPrefix(app)) &&
+		len(v.Subject)+len(v.Reason)+len(v.Verdict)+len(c.Thread) <= longestValue
 }

@@ -12,8 +12,11 @@ import (
 // MessageID is the identity of the message at ts. Team ids have no part in it,
 // because one message in a shared channel is delivered under several.
 func MessageID(app, channel, ts string) string {
-	return string(chat.Slack) + ":" + app + ":" + channel + ":" + ts
+	return identityPrefix(app) + channel + ":" + ts
 }
+
+// identityPrefix begins all identities of an app.
+func identityPrefix(app string) string { return string(chat.Slack) + ":" + app + ":" }
 
 // TimeOf is the time a message ts such as "1780000000.000100" stands for, exact
 // to the microsecond, in UTC. It is zero if ts is none.
