@@ -137,12 +137,13 @@ func (s *Server) take(q *queue, max int, hide time.Duration, now time.Time) []me
 // free lists the groups that can be received, in the order of their first message.
 func (q *queue) free(now time.Time) []string {
 	var groups []string
-	held := map[string]bool{}
+	seen, held := map[string]bool{}, map[string]bool{}
 	for _, m := range q.messages {
 		if m.hidden(now) {
 			held[m.group] = true
 		}
-		if !slices.Contains(groups, m.group) {
+		if !seen[m.group] {
+			seen[m.group] = true
 			groups = append(groups, m.group)
 		}
 	}
