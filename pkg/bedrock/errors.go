@@ -32,14 +32,15 @@ var unreadable = regexp.MustCompile(`(?i)could not process (the )?(image|documen
 
 // classify turns an error of a Bedrock call into one that settlement understands.
 // operation and target name the call; what the service says is kept, shortened.
-func classify(operation, target string, err error) error {
+// otherwise is the reason of failures that may pass.
+func classify(otherwise pipeline.Reason, operation, target string, err error) error {
 	var known *pipeline.Error
 	if errors.As(err, &known) {
 		return err
 	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
-		return pipeline.Transient(pipeline.ReasonModel, fmt.Errorf("%s %s: %w", operation, target, err))
+		return pipeline.Transient(otherwise, fmt.Errorf("%s %s: %w", operation, target, err))
 	}
 	said := &serviceError{operation, target, api}
 	switch code := exception(api.ErrorCode()); code {
@@ -58,7 +59,7 @@ func classify(operation, target string, err error) error {
 		return pipeline.Permanent(pipeline.ReasonConfig, said)
 	}
 	// Timeouts, model errors, 5xx, expired credentials, and names not yet known.
-	return pipeline.Transient(pipeline.ReasonModel, said)
+	return pipeline.Transient(otherwise, said)
 }
 
 // serviceError is what the service said, with its message cut short.

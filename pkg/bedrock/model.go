@@ -72,14 +72,18 @@ func NewModel(client *bedrockruntime.Client, c ModelConfig) (*Model, error) {
 	c.FirstEvent = cmp.Or(c.FirstEvent, 90*time.Second)
 	c.EventIdle = cmp.Or(c.EventIdle, 60*time.Second)
 	c.Log = cmp.Or(c.Log, slog.Default())
-	standard := retry.NewStandard(func(o *retry.StandardOptions) {
+	return &Model{client: client, config: c, retry: newRetryer()}, nil
+}
+
+// newRetryer is how every client of this package repeats a request.
+func newRetryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = sdkAttempts
-		// The service calls it a 429; the SDK does not.
+		// 429 and 424 to the service; the SDK does not know that they pass.
 		o.Retryables = append(o.Retryables, retry.RetryableErrorCode{
-			Codes: map[string]struct{}{"ModelNotReadyException": {}},
+			Codes: map[string]struct{}{"ModelNotReadyException": {}, "DependencyFailedException": {}},
 		})
 	})
-	return &Model{client: client, config: c, retry: standard}, nil
 }
 
 func (m *Model) capabilities(modelID string) Capabilities {

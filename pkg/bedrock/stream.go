@@ -110,7 +110,7 @@ func (c *call) failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return classify("converse", c.model, err)
+	return classify(pipeline.ReasonModel, "converse", c.model, err)
 }
 
 func (c *call) say(deltas []pipeline.Delta) error {
