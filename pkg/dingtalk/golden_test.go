@@ -26,7 +26,6 @@ var received = time.UnixMilli(1767225601000).UTC()
 type outcome struct {
 	Error    string         `json:"error,omitempty"`
 	Ignored  string         `json:"ignored,omitempty"`
-	Refused  []string       `json:"refused,omitempty"` // measured, not lost
 	Response string         `json:"response,omitempty"`
 	Messages []chat.Message `json:"messages,omitempty"`
 }
@@ -63,15 +62,14 @@ func golden(t *testing.T, dir string, decode decode) {
 
 func run(t *testing.T, a *txtar.Archive, decode decode) []byte {
 	t.Helper()
-	var counted counter
-	cfg := Config{Metrics: &counted}
+	var cfg Config
 	if raw := part(a, "config.json"); raw != nil {
 		if err := json.Unmarshal(raw, &cfg); err != nil {
 			t.Fatal(err)
 		}
 	}
 	parsed, err := decode(NewParser(cfg), part(a, "body.json"), received)
-	out := outcome{Ignored: parsed.Ignored, Messages: parsed.Messages, Refused: counted, Response: string(parsed.Response.Body)}
+	out := outcome{Ignored: parsed.Ignored, Messages: parsed.Messages, Response: string(parsed.Response.Body)}
 	if err != nil {
 		out.Error = err.Error()
 		if !errors.Is(err, pipeline.ErrMalformed) && !errors.Is(err, pipeline.ErrUnauthorized) {
@@ -86,13 +84,6 @@ func run(t *testing.T, a *txtar.Archive, decode decode) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
-}
-
-// counter keeps the labels of what was measured.
-type counter []string
-
-func (c *counter) Measure(name string, _ float64, labels ...string) {
-	*c = append(*c, name+" "+labels[len(labels)-1])
 }
 
 func part(a *txtar.Archive, name string) []byte {

@@ -37,7 +37,13 @@ func (p *Parser) Message(data []byte, now time.Time) (pipeline.Parsed, error) {
 	if m.ConversationType == Group && m.InAtList == "false" {
 		return pipeline.Parsed{Ignored: IgnoredUnmentioned, Response: empty}, nil
 	}
-	return pipeline.Parsed{Messages: []chat.Message{p.message(&m, now)}, Response: empty}, nil
+	parsed := pipeline.Parsed{Response: empty}
+	route := m.route()
+	if !p.keepWebhook(&m, &route) {
+		parsed.Ignored = IgnoredWebhook
+	}
+	parsed.Messages = []chat.Message{p.message(&m, route, now)}
+	return parsed, nil
 }
 
 // check refuses what cannot be identified or answered. Identities are never cut
@@ -59,7 +65,7 @@ func (m *robotMessage) check() error {
 	return nil
 }
 
-func (p *Parser) message(m *robotMessage, now time.Time) chat.Message {
+func (p *Parser) message(m *robotMessage, route Route, now time.Time) chat.Message {
 	s := m.content()
 	out := chat.Message{
 		ID:     MessageID(string(m.RobotCode), string(m.MsgID)),
@@ -67,7 +73,7 @@ func (p *Parser) message(m *robotMessage, now time.Time) chat.Message {
 		Text:   clean(s.text, maxText),
 		Files:  s.files,
 		SentAt: m.CreateAt.time(),
-		Route:  p.route(m).JSON(),
+		Route:  route.JSON(),
 	}
 	if out.SentAt.IsZero() || out.SentAt.After(now.Add(MaxSkew)) {
 		out.SentAt = now.UTC()
@@ -126,7 +132,7 @@ func (m *robotMessage) author() chat.Author {
 	return a
 }
 
-func (p *Parser) route(m *robotMessage) Route {
+func (m *robotMessage) route() Route {
 	r := Route{
 		RobotCode:        string(m.RobotCode),
 		ConversationType: string(m.ConversationType),
@@ -139,12 +145,19 @@ func (p *Parser) route(m *robotMessage) Route {
 	if r.ConversationType != Group {
 		r.ConversationType = Direct
 	}
-	if hook := string(m.SessionWebhook); hook != "" {
-		if bounded(hook, maxWebhook) && WebhookAllowed(hook, p.cfg.TrustedHosts) {
-			r.SessionWebhook, r.Expires = hook, m.WebhookExpires.time()
-		} else {
-			p.count(RefusedWebhook)
-		}
-	}
 	return r
+}
+
+// keepWebhook puts the message's session webhook into r if it may be called, and
+// reports whether nothing was dropped.
+func (p *Parser) keepWebhook(m *robotMessage, r *Route) bool {
+	hook := string(m.SessionWebhook)
+	if hook == "" {
+		return true
+	}
+	if !bounded(hook, maxWebhook) || !WebhookAllowed(hook, p.cfg.TrustedHosts) {
+		return false
+	}
+	r.SessionWebhook, r.Expires = hook, m.WebhookExpires.time()
+	return true
 }

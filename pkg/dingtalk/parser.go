@@ -14,11 +14,11 @@ const (
 	CardsPath    = "/dingtalk/cards"
 )
 
-// Reasons for Parsed.Ignored, and for the label of pipeline.MetricRefused.
+// What Parsed.Ignored says.
 const (
 	IgnoredUnmentioned = "unmentioned"     // said in a group, but not to Parley
 	IgnoredAction      = "action"          // a button that is not Parley's
-	RefusedWebhook     = "foreign_webhook" // dropped; the answer takes another way
+	IgnoredWebhook     = "foreign_webhook" // it alone: the answer takes another way
 )
 
 // Config is what a Parser needs. Its zero value accepts nothing over HTTP.
@@ -33,8 +33,6 @@ type Config struct {
 	// TrustedHosts are hosts besides DingTalk's own that a session webhook may
 	// be on, as in a URL: "127.0.0.1:8080".
 	TrustedHosts []string
-	// Metrics counts what is refused without losing a message. It may be nil.
-	Metrics pipeline.Metrics
 }
 
 // Parser implements pipeline.Parser for DingTalk's HTTP callbacks, and decodes
@@ -93,12 +91,6 @@ func (p *Parser) ours(robot, corp string) error {
 		return fmt.Errorf("%w: sent by another organisation", pipeline.ErrUnauthorized)
 	}
 	return nil
-}
-
-func (p *Parser) count(what string) {
-	if p.cfg.Metrics != nil {
-		p.cfg.Metrics.Measure(pipeline.MetricRefused, 1, "platform", "dingtalk", "what", what)
-	}
 }
 
 var errEncrypted = errors.New("the body is encrypted: switch off the robot's AES key in DingTalk's console")

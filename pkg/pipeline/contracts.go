@@ -32,7 +32,8 @@ type Parsed struct {
 	// Messages are to be made durable before Response is sent; usually one.
 	Messages []chat.Message
 	Response Response
-	// Ignored says in one word why there is nothing to do; it is a metric label.
+	// Ignored says in one word why there is nothing to do, or what was left out
+	// of Messages; it is a metric label.
 	Ignored string
 	// Retry is the platform's redelivery count, for metrics.
 	Retry int
