@@ -92,7 +92,9 @@ func testDeliveryRoundTrip(c *storeCase) {
 func testDeliveryConflict(c *storeCase) {
 	refused := func(rev int64) {
 		c.Helper()
-		err := c.Deliveries.SwapDelivery(deadline(c.T), placed(messageID, rev, "C345/lost"))
+		p := placed(messageID, rev, "C345/lost")
+		p.Nonce = "loser" // a writer that finds its own nonce has written
+		err := c.Deliveries.SwapDelivery(deadline(c.T), p)
 		if !errors.Is(err, pipeline.ErrConflict) {
 			c.Errorf("SwapDelivery(rev %d): %v, want ErrConflict", rev, err)
 		}
@@ -109,7 +111,9 @@ func testDeliveryConflict(c *storeCase) {
 
 func testDeliveryRace(c *storeCase) {
 	errs := c.race(8, func(ctx context.Context, i int) error {
-		return c.Deliveries.SwapDelivery(ctx, placed(messageID, 1, fmt.Sprintf("C345/%d", i)))
+		p := placed(messageID, 1, fmt.Sprintf("C345/%d", i))
+		p.Nonce = fmt.Sprint(i)
+		return c.Deliveries.SwapDelivery(ctx, p)
 	})
 	c.wantOneWinner(errs, pipeline.ErrConflict)
 	owned := 0
