@@ -6,6 +6,7 @@ import (
 
 	"parley/pkg/dynamostore"
 	"parley/pkg/dynamostore/dynamotest"
+	"parley/pkg/pipeline"
 	"parley/pkg/pipelinetest"
 )
 
@@ -20,6 +21,7 @@ func TestContractsOnFake(t *testing.T) {
 	pipelinetest.TestCases(t, newStores, f)
 	pipelinetest.TestMemory(t, newStores, f)
 	pipelinetest.TestDeliveries(t, newStores, f)
+	pipelinetest.TestQuotas(t, func(*testing.T) pipeline.Quotas { _, store := newFake(); return store }, f)
 }
 
 func newFake() (*dynamotest.Server, *dynamostore.Store) {

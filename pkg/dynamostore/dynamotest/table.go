@@ -39,6 +39,24 @@ func (s *Server) CreateTable(name string) {
 	s.tables[name] = &table{items: map[keys]*row{}}
 }
 
+// Keys lists the keys of every item in a table, "pk sk", in order.
+func (s *Server) Keys(name string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.table(name)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for k, r := range t.items {
+		if r.now != nil {
+			out = append(out, k.pk+" "+k.sk)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 func (s *Server) createTable(in struct {
 	TableName string
 	KeySchema []struct{ AttributeName, KeyType string }
