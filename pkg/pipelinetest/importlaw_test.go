@@ -45,7 +45,8 @@ var laws = []law{
 	{"pkg/sqlitestore", []string{"pkg/chat", "pkg/pipeline"}, []string{"modernc.org/sqlite", "golang.org/x/sync", "golang.org/x/sys"}, "one technology: SQLite"},
 	{"pkg/docindex", []string{"pkg/chat", "pkg/pipeline"}, []string{"github.com/yuin/goldmark", "golang.org/x/net/html", "github.com/ledongthuc/pdf", "modernc.org/sqlite"}, "one technology: the local index"},
 	{"pkg/sqsqueue", []string{"pkg/chat", "pkg/pipeline"}, []string{aws, smth}, "one technology: SQS"},
-	{"pkg/sqsqueue/sqslambda", []string{"pkg/chat", "pkg/pipeline"}, []string{"github.com/aws/aws-lambda-go"}, "Lambda's batches of SQS"},
+	{"pkg/sqsqueue/sqslambda", []string{"pkg/chat", "pkg/pipeline", "pkg/sqsqueue"}, []string{"github.com/aws/aws-lambda-go"}, "Lambda's batches of SQS"},
+	{"pkg/sqsqueue/sqstest", nil, []string{aws, smth, "github.com/aws/aws-lambda-go/events"}, "a fake speaks the wire, also that of Lambda's event source mapping"},
 	{"pkg/dynamostore", []string{"pkg/chat", "pkg/pipeline"}, []string{aws, smth}, "one technology: DynamoDB"},
 	{"pkg/bedrock", []string{"pkg/chat", "pkg/pipeline", "pkg/phrase"}, []string{aws, smth}, "one technology: Bedrock"},
 	{"pkg/secrets", []string{"pkg/pipeline"}, []string{aws, smth, "golang.org/x/sync"}, "one technology: Secrets Manager"},
@@ -165,7 +166,8 @@ func TestImportLawMatches(t *testing.T) {
 		{"functions/ingress", "parley/pkg/dynamostore", true},
 		{"functions/responder", "parley/pkg/bedrock", true},
 		{"cmd/parley", "parley/pkg/sqlitestore", false},
-		{"pkg/sqsqueue/sqstest", "parley/pkg/pipeline", false},
+		{"pkg/slack/slacktest", "parley/pkg/slack", false},
+		{"pkg/sqsqueue/sqstest", "parley/pkg/pipeline", true},
 	}
 	for _, tt := range tests {
 		l, ok := lawFor(tt.pkg)
