@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,19 +20,19 @@ const MaxEnvelope = 60 << 10
 // envelope is the wire form. Exactly one of Message and Reply is set. Fields are
 // only ever added; a change of meaning takes a new version.
 type envelope struct {
-	Version int      `json:"v"`
-	Message *Message `json:"message,omitempty"`
-	Reply   *Reply   `json:"reply,omitempty"`
+	Version int        `json:"v"`
+	Message *messageV1 `json:"message,omitempty"`
+	Reply   *replyV1   `json:"reply,omitempty"`
 }
 
 // EncodeMessage returns the wire form of m. It fails if that exceeds MaxEnvelope.
 func EncodeMessage(m Message) ([]byte, error) {
-	return encode(envelope{Version: Version, Message: &m})
+	return encode(envelope{Version: Version, Message: messageToV1(m)})
 }
 
 // EncodeReply returns the wire form of r. It fails if that exceeds MaxEnvelope.
 func EncodeReply(r Reply) ([]byte, error) {
-	return encode(envelope{Version: Version, Reply: &r})
+	return encode(envelope{Version: Version, Reply: replyToV1(r)})
 }
 
 // DecodeMessage reads a message in any version up to Version.
@@ -43,7 +44,7 @@ func DecodeMessage(data []byte) (Message, error) {
 	if e.Message == nil || e.Message.ID == "" {
 		return Message{}, errors.New("decode message: the envelope holds no message")
 	}
-	return *e.Message, nil
+	return e.Message.message(), nil
 }
 
 // DecodeReply reads a reply in any version up to Version.
@@ -55,14 +56,17 @@ func DecodeReply(data []byte) (Reply, error) {
 	if e.Reply == nil || e.Reply.MessageID == "" {
 		return Reply{}, errors.New("decode reply: the envelope holds no reply")
 	}
-	return *e.Reply, nil
+	return e.Reply.reply(), nil
 }
 
 func encode(e envelope) ([]byte, error) {
-	data, err := json.Marshal(e)
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // code is full of < and &, and escapes take six bytes each
+	if err := enc.Encode(e); err != nil {
 		return nil, fmt.Errorf("encode envelope: %w", err)
 	}
+	data := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	if len(data) > MaxEnvelope {
 		return nil, fmt.Errorf("encode envelope: %d bytes exceed the limit of %d", len(data), MaxEnvelope)
 	}

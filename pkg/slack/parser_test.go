@@ -187,4 +187,3 @@ func TestParseAllocations(t *testing.T) {
 		t.Errorf("%v allocations for one event", n)
 	}
 }
-

@@ -145,7 +145,7 @@ func TestParseRefusals(t *testing.T) {
 		{"a retry in another conversation", `{"conversation":"c","kind":"retry","subject":"web:other:m"}`, http.StatusBadRequest, errSubject},
 		{"a verdict unheard of", `{"conversation":"c","kind":"feedback","subject":"web:c:m","value":"meh"}`, http.StatusBadRequest, errVerdict},
 		{"more than an envelope holds", `{"text":"` + strings.Repeat("x", chat.MaxEnvelope) + `"}`, http.StatusRequestEntityTooLarge, errTooLong},
-		{"more once it is escaped", `{"text":"` + strings.Repeat("<", chat.MaxEnvelope/4) + `"}`, http.StatusRequestEntityTooLarge, errTooLong},
+		{"more once it is escaped", `{"text":"` + strings.Repeat(`\"`, chat.MaxEnvelope*2/3) + `"}`, http.StatusRequestEntityTooLarge, errTooLong},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHub(t, Config{})
