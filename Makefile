@@ -30,3 +30,27 @@ fuzz: ## every fuzz target, a few seconds each (FUZZTIME=10s)
 
 bench: ## the benchmarks, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# --- Deployment. ARCHITECTURE must match the template's parameter of that name.
+
+.PHONY: build template-check
+ARCHITECTURE ?= arm64
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+export ARCHITECTURE VERSION
+
+build: ## the functions with SAM (ARCHITECTURE=arm64 or x86_64)
+	sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+template-check: ## template.yaml with cfn-lint and the SAM CLI; installs them apart
+	@scripts/lint-template
+
+# "sam build" calls these, with ARTIFACTS_DIR. Static and stripped; lambda.norpc
+# leaves out a protocol that this runtime never speaks.
+lambda = CGO_ENABLED=0 GOOS=linux GOARCH=$(subst x86_64,amd64,$(ARCHITECTURE)) $(GO) build -trimpath \
+	-tags lambda.norpc -ldflags "-s -w -X main.version=$(VERSION)" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/
+
+build-IngressFunction: ; $(lambda)ingress
+build-WorkerFunction: ; $(lambda)worker
+build-ControlFunction: ; $(lambda)worker
+build-ResponderFunction: ; $(lambda)responder
+build-InvocationLoggingFunction: ; $(lambda)invocationlog
