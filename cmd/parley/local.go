@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"parley/pkg/chat"
+	"parley/pkg/config"
+	"parley/pkg/demo"
+	"parley/pkg/pipeline"
+	"parley/pkg/sqlitestore"
+	"parley/pkg/webchat"
+)
+
+// defaultData is the data file of a server that was not given one.
+const defaultData = "parley.db"
+
+// localFlags are what dev, serve and ask are told on the command line.
+type localFlags struct {
+	addr    string
+	data    string
+	model   string
+	page    bool
+	connect []string
+}
+
+// local is the whole pipeline on this machine.
+type local struct {
+	flags  localFlags
+	log    *slog.Logger
+	chat   config.Chat
+	models config.Model
+	store  *sqlitestore.Store
+	system *pipeline.System
+	hub    *webchat.Hub
+	// off says, for each platform without credentials, what is missing.
+	off []string
+	// receivers hold sockets open instead of a public URL.
+	receivers []receiver
+}
+
+// receiver feeds events that do not come over HTTP to the ingress until ctx ends.
+type receiver struct {
+	name string
+	run  func(ctx context.Context, accept func(context.Context, pipeline.Parsed) error) error
+}
+
+// openLocal reads the configuration and opens the store. The caller closes it.
+func openLocal(ctx context.Context, f localFlags) (*local, error) {
+	l := &local{flags: f}
+	var level config.Log
+	if err := errors.Join(config.Load(&l.chat), config.Load(&l.models), config.Load(&level)); err != nil {
+		return nil, err
+	}
+	l.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level.Level}))
+	model, err := l.model(ctx)
+	if err != nil {
+		return nil, err
+	}
+	store, err := sqlitestore.Open(ctx, f.data, sqlitestore.Options{Serve: true, MemoryDays: l.chat.MemoryDays, Logger: l.log})
+	if err != nil {
+		return nil, err
+	}
+	l.store = store
+	l.system = &pipeline.System{
+		Requests: channel(store, sqlitestore.Requests),
+		Control:  channel(store, sqlitestore.Control),
+		Replies:  channel(store, sqlitestore.Replies),
+		Cases:    store, Memory: store, Deliveries: store,
+		Model:   model,
+		Parsers: map[string]pipeline.Parser{},
+		Posters: map[chat.Platform]pipeline.Poster{},
+		Readers: map[chat.Platform]pipeline.Reader{},
+		Config:  workerConfig(l.chat, l.models),
+		Log:     l.log,
+	}
+	if err := l.platforms(ctx); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return l, nil
+}
+
+func channel(s *sqlitestore.Store, name string) pipeline.Channel {
+	return pipeline.Channel{Queue: s.Queue(name), Letters: s.DeadLetterOutbox(name)}
+}
+
+func workerConfig(c config.Chat, m config.Model) pipeline.WorkerConfig {
+	system := c.System
+	if system == "" {
+		system = defaultSystem
+	}
+	return pipeline.WorkerConfig{
+		System: system, MaxTokens: m.MaxTokens,
+		MemoryTurns: c.MemoryTurns, MemoryTokens: c.MemoryTokens,
+		FollowUps: c.FollowUps, Language: c.Language, Version: version,
+	}
+}
+
+// defaultSystem is the system prompt of an installation that has not set one.
+const defaultSystem = "You are Parley, a helpful assistant in a team's chat. Answer in the language of the question, " +
+	"briefly and to the point, in Markdown. Say so when you do not know."
+
+func (l *local) model(ctx context.Context) (pipeline.Model, error) {
+	switch l.flags.model {
+	case "demo":
+		return &demo.Model{Pace: 25 * time.Millisecond}, nil
+	case "bedrock":
+		return bedrockModel(ctx, l.models, l.log)
+	}
+	return nil, usagef("--model is %q; it must be demo or bedrock", l.flags.model)
+}
+
+// close ends the store. Run must have returned.
+func (l *local) close() error { return l.store.Close() }
+
+// serve listens, says where, and runs the pipeline until ctx ends.
+func (l *local) serve(ctx context.Context, ready func(address string)) error {
+	listener, err := net.Listen("tcp", l.flags.addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w (choose another address with --addr)", l.flags.addr, err)
+	}
+	ingress := l.system.Ingress()
+	var handler http.Handler = ingress
+	if l.hub != nil {
+		handler = l.hub.Handler(ingress)
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
+	}
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	failed := make(chan error, 1)
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+			stop()
+		}
+	}()
+	context.AfterFunc(running, func() { l.shutdown(server) })
+	for _, r := range l.receivers {
+		go l.receive(running, r, ingress.Accept)
+	}
+	ready(listener.Addr().String())
+	err = l.system.Run(running)
+	select {
+	case serveErr := <-failed:
+		return errors.Join(serveErr, err)
+	default:
+		return err
+	}
+}
+
+// shutdown stops accepting requests and gives those under way a moment.
+func (l *local) shutdown(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		_ = server.Close() // pages that listen for events never finish by themselves
+	}
+}
+
+func (l *local) receive(ctx context.Context, r receiver, accept func(context.Context, pipeline.Parsed) error) {
+	if err := r.run(ctx, accept); err != nil && ctx.Err() == nil {
+		l.log.Error("connector ended", "platform", r.name, "err", err)
+	}
+}
