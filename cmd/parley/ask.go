@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -82,7 +83,7 @@ func (l *local) askOne(ctx context.Context, w io.Writer, conversation, question 
 func printAnswer(ctx context.Context, w io.Writer, snapshots func(func(webchat.Snapshot) bool), id string) error {
 	shown := ""
 	for s := range snapshots {
-		if s.MessageID != id || s.Kind == chat.Working {
+		if s.ID != id || s.Kind == chat.Working {
 			continue
 		}
 		if rest, grown := strings.CutPrefix(s.Markdown, shown); grown {
@@ -104,4 +105,13 @@ func printAnswer(ctx context.Context, w io.Writer, snapshots func(func(webchat.S
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// scratch is a directory for a data file that is not kept.
+func scratch() (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp("", "parley-ask-")
+	if err != nil {
+		return "", nil, fmt.Errorf("make a place for the data file: %w", err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
 }

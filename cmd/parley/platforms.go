@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+
+	"parley/pkg/bedrock"
+	"parley/pkg/chat"
+	"parley/pkg/config"
+	"parley/pkg/dingtalk"
+	"parley/pkg/dingtalk/dingapi"
+	"parley/pkg/pipeline"
+	"parley/pkg/slack"
+	"parley/pkg/slack/slackapi"
+	"parley/pkg/webchat"
+)
+
+// platforms turns on what there are credentials for.
+func (l *local) platforms(ctx context.Context) error {
+	var s config.Slack
+	var d config.DingTalk
+	if err := errors.Join(config.Load(&s), config.Load(&d)); err != nil {
+		return err
+	}
+	if err := l.slack(s); err != nil {
+		return err
+	}
+	if err := l.dingtalk(d); err != nil {
+		return err
+	}
+	if l.flags.page {
+		l.web()
+	}
+	return nil
+}
+
+func (l *local) slack(s config.Slack) error {
+	if !s.On() {
+		l.off = append(l.off, "slack       off: SLACK_SIGNING_SECRET and SLACK_BOT_TOKEN are not set")
+		return nil
+	}
+	parser, err := slack.NewParser(slack.Config{
+		Secrets:   func() []string { return []string{s.SigningSecret} },
+		FollowUps: l.chat.FollowUps != pipeline.FollowNever,
+		APIURL:    s.APIURL,
+		Language:  l.chat.Language,
+	})
+	if err != nil {
+		return err
+	}
+	for _, path := range []string{slack.PathEvents, slack.PathCommands, slack.PathInteractions} {
+		l.system.Parsers[path] = parser
+	}
+	api := slackapi.New(slackapi.Config{
+		Token: func() string { return s.BotToken }, BaseURL: s.APIURL,
+		HTTPClient: httpClient(), Log: l.log,
+	})
+	l.system.Posters[chat.Slack], l.system.Readers[chat.Slack] = api, api
+	return nil
+}
+
+func (l *local) dingtalk(d config.DingTalk) error {
+	if !d.On() {
+		l.off = append(l.off, "dingtalk    off: DINGTALK_CLIENT_ID and DINGTALK_CLIENT_SECRET are not set")
+		return nil
+	}
+	parser := dingtalk.NewParser(dingtalk.Config{
+		Secrets:        func() []string { return []string{d.ClientSecret} },
+		RobotCode:      d.RobotCode,
+		CorpID:         d.CorpID,
+		PersonalGroups: l.chat.GroupMemory == "person",
+		TrustedHosts:   trustedHosts(d.APIURL, d.OAPIURL),
+	})
+	l.system.Parsers["/dingtalk/messages"], l.system.Parsers["/dingtalk/cards"] = parser, parser
+	api, err := dingapi.New(dingapi.Config{
+		ClientID: d.ClientID, Secret: func() string { return d.ClientSecret }, RobotCode: d.RobotCode,
+		APIURL: d.APIURL, OAPIURL: d.OAPIURL, CardTemplateID: d.CardTemplateID,
+		HTTPClient: httpClient(), Log: l.log,
+	})
+	if err != nil {
+		return err
+	}
+	l.system.Posters[chat.DingTalk], l.system.Readers[chat.DingTalk] = api, api
+	return nil
+}
+
+// trustedHosts are the hosts that the configuration itself names.
+func trustedHosts(addresses ...string) []string {
+	var hosts []string
+	for _, a := range addresses {
+		if u, err := url.Parse(a); err == nil {
+			hosts = append(hosts, u.Host)
+		}
+	}
+	return hosts
+}
+
+// web serves the page.
+func (l *local) web() {
+	l.hub = webchat.New(webchat.Config{
+		Log: l.log, Memory: l.store, Addr: l.flags.addr,
+		Hints: []string{
+			"What can you do?", "你好，你会做什么？", "demo:slow", "demo:table", "demo:long 5",
+			"demo:throttle 2", "demo:flaky", "demo:fail",
+		},
+		Endpoints: l.off,
+	})
+	l.system.Parsers["/web/messages"] = l.hub
+	l.system.Posters[chat.Web] = l.hub
+}
+
+// httpClient is what the chat APIs are called with. Its timeout is well below the
+// responder's patience with one snapshot.
+func httpClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 16
+	return &http.Client{Transport: transport, Timeout: 8 * time.Second}
+}
+
+// bedrockModel calls Bedrock with the credentials of the environment.
+func bedrockModel(ctx context.Context, m config.Model, log *slog.Logger) (pipeline.Model, error) {
+	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		return nil, errors.New("AWS_REGION is not set; set it to the region whose models should answer, or use --model demo")
+	}
+	return bedrock.NewModel(bedrockruntime.NewFromConfig(cfg), bedrock.ModelConfig{
+		ModelID: m.ID, FallbackModelID: m.Fallback, MaxTokens: m.MaxTokens,
+		GuardrailID: m.GuardrailID, GuardrailVersion: m.GuardrailVersion, Log: log,
+	})
+}
