@@ -237,7 +237,10 @@ type Reply struct {
 	Asker    Author    `json:"asker"`
 	AskedAt  time.Time `json:"asked_at,omitzero"`
 	// Nonce is set when a dead letter of the replies queue is replayed.
-	Nonce string          `json:"nonce,omitempty"`
+	Nonce string `json:"nonce,omitempty"`
+	// Again is set when the message was answered or given up before: a post of
+	// it may stand even where the delivery record is gone.
+	Again bool            `json:"again,omitempty"`
 	Route json.RawMessage `json:"route,omitempty"`
 }
 

@@ -58,6 +58,9 @@ func (k Case) take(c claim) (Case, Outcome) {
 	}
 	k.State = CaseWorking
 	k.Fence = max(k.Fence+1, c.now.UnixMilli())
+	if t := c.message.Token; t != nil {
+		k.Fence = max(k.Fence, t.Fence+1) // also where the record of that fence is gone
+	}
 	k.Owner = c.owner
 	k.LeaseUntil = c.now.Add(c.lease)
 	k.LastClaim = c.now

@@ -229,7 +229,7 @@ func (o *Operator) Replay(ctx context.Context, l Letter, maxAge time.Duration) (
 func (o *Operator) sendBack(ctx context.Context, queue DeadQueue, l Letter) error {
 	if l.reply != nil {
 		r := *l.reply
-		r.Nonce = rand.Text()
+		r.Nonce, r.Again = rand.Text(), true
 		return SendReply(ctx, queue.Source, r)
 	}
 	m := *l.message

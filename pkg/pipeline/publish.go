@@ -49,6 +49,7 @@ func replyTo(m chat.Message, fence int64, kind chat.ReplyKind) chat.Reply {
 		Kind:         kind,
 		Asker:        m.Author,
 		AskedAt:      m.SentAt,
+		Again:        m.Token != nil,
 		Route:        m.Route,
 	}
 }

@@ -141,6 +141,10 @@ func (r *Responder) show(ctx context.Context, d Delivery, reply chat.Reply) (err
 		measure(r.Metrics, MetricDuplicates, 1, "platform", string(reply.Conversation.Platform))
 		return nil // this or a newer snapshot is shown already
 	}
+	if j.placed.Rev == 0 && reply.Again {
+		// The record is gone, the post may not be: have it looked up.
+		j.placed.At.Intent = &Intent{Method: "replay", At: reply.AskedAt}
+	}
 	at, postErr := poster.Post(ctx, PostRequest{Reply: reply, At: j.placed.At, Redelivered: d.Receives > 1}, j)
 	j.placed.At = at
 	if postErr == nil {

@@ -1,0 +1,365 @@
+package explore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"parley/pkg/chat"
+	"parley/pkg/pipeline"
+)
+
+// verdict is what becomes of a call at the gate.
+type verdict int
+
+const (
+	goOn      verdict = iota
+	fail              // nothing happens, and an error comes back
+	persisted         // it takes effect, and an error comes back
+)
+
+var (
+	errInjected = errors.New("injected failure")
+	errDead     = errors.New("the process is dead")
+)
+
+// pending is a call held at the gate.
+type pending struct {
+	process *process
+	name    string
+	resume  chan verdict
+}
+
+// process is one life of a Lambda environment or of the local server.
+type process struct {
+	id     int
+	dead   bool
+	gate   *gate
+	cancel context.CancelFunc
+}
+
+// gate holds calls until the scheduler decides.
+type gate struct {
+	mu      sync.Mutex
+	waiting []*pending
+	trace   []string
+}
+
+// call passes one call of p through the gate.
+func (p *process) call(ctx context.Context, name string, do func()) error {
+	w := &pending{process: p, name: name, resume: make(chan verdict)}
+	p.gate.mu.Lock()
+	if p.dead {
+		p.gate.mu.Unlock()
+		return errDead
+	}
+	p.gate.waiting = append(p.gate.waiting, w)
+	p.gate.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		p.gate.drop(w)
+		return context.Cause(ctx)
+	case v, alive := <-w.resume:
+		switch {
+		case !alive:
+			return errDead
+		case v == fail:
+			return errInjected
+		}
+		do()
+		if v == persisted {
+			return errInjected
+		}
+		return nil
+	}
+}
+
+func (g *gate) drop(w *pending) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting = slices.DeleteFunc(g.waiting, func(p *pending) bool { return p == w })
+}
+
+// held returns the calls at the gate in an order that does not depend on how
+// goroutines were scheduled.
+func (g *gate) held() []*pending {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := slices.Clone(g.waiting)
+	slices.SortStableFunc(out, func(a, b *pending) int {
+		if a.process.id != b.process.id {
+			return a.process.id - b.process.id
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	return out
+}
+
+// kill ends p: what it holds at the gate has no effect.
+func (g *gate) kill(p *process) {
+	g.mu.Lock()
+	p.dead = true
+	var mine []*pending
+	g.waiting = slices.DeleteFunc(g.waiting, func(w *pending) bool {
+		if w.process == p {
+			mine = append(mine, w)
+		}
+		return w.process == p
+	})
+	g.mu.Unlock()
+	for _, w := range mine {
+		close(w.resume)
+	}
+	p.cancel()
+}
+
+// gated wraps the stores for one process.
+type gated struct {
+	p *process
+	s *memory
+}
+
+func (g gated) LoadCase(ctx context.Context, id string) (k pipeline.Case, err error) {
+	if e := g.p.call(ctx, "case.load", func() { k, err = g.s.LoadCase(ctx, id) }); e != nil {
+		return pipeline.Case{}, e
+	}
+	return k, err
+}
+
+func (g gated) SwapCase(ctx context.Context, next pipeline.Case, with pipeline.Effects) (err error) {
+	return errors.Join(g.p.call(ctx, "case.swap", func() { err = g.s.SwapCase(ctx, next, with) }), err)
+}
+
+func (g gated) LoadDelivery(ctx context.Context, id string) (d pipeline.Placed, err error) {
+	if e := g.p.call(ctx, "delivery.load", func() { d, err = g.s.LoadDelivery(ctx, id) }); e != nil {
+		return pipeline.Placed{}, e
+	}
+	return d, err
+}
+
+func (g gated) SwapDelivery(ctx context.Context, next pipeline.Placed) (err error) {
+	return errors.Join(g.p.call(ctx, "delivery.swap", func() { err = g.s.SwapDelivery(ctx, next) }), err)
+}
+
+func (g gated) PostOwner(ctx context.Context, id string) (string, error) {
+	return g.s.PostOwner(ctx, id)
+}
+
+// Memory passes freely but for the markers a stop writes: its reads race with
+// nothing that the case does not decide.
+func (g gated) Recent(ctx context.Context, c string, w pipeline.Window) ([]pipeline.Turn, error) {
+	return g.s.Recent(ctx, c, w)
+}
+
+func (g gated) Turn(ctx context.Context, k pipeline.TurnKey) (pipeline.Turn, bool, error) {
+	return g.s.Turn(ctx, k)
+}
+
+func (g gated) Markers(ctx context.Context, c string) (pipeline.Markers, error) {
+	return g.s.Markers(ctx, c)
+}
+
+func (g gated) Mark(ctx context.Context, c string, m pipeline.Markers) error {
+	return errors.Join(g.p.call(ctx, "memory.mark", func() { _ = g.s.Mark(ctx, c, m) }))
+}
+
+// outbox sends through the gate.
+type outbox struct {
+	p *process
+	q *queue
+}
+
+func (o outbox) Send(ctx context.Context, e pipeline.Envelope) (err error) {
+	return errors.Join(o.p.call(ctx, o.q.name+".send", func() { err = o.q.Send(ctx, e) }), err)
+}
+
+// model answers every question with the same words about it, in two pieces, or
+// fails for good while it is poisoned.
+type model struct {
+	mu       sync.Mutex
+	poisoned bool
+	asked    []string // message ids, in order
+}
+
+type gatedModel struct {
+	p *process
+	m *model
+}
+
+func (g gatedModel) Stream(ctx context.Context, p pipeline.Prompt) iter.Seq2[pipeline.Delta, error] {
+	return func(yield func(pipeline.Delta, error) bool) {
+		g.m.mu.Lock()
+		g.m.asked = append(g.m.asked, p.MessageID)
+		poisoned := g.m.poisoned
+		g.m.mu.Unlock()
+		for i, text := range []string{"about ", p.Question} {
+			if err := g.p.call(ctx, "model.delta", func() {}); err != nil {
+				yield(pipeline.Delta{}, pipeline.Transient(pipeline.ReasonModel, err))
+				return
+			}
+			if poisoned {
+				yield(pipeline.Delta{}, pipeline.Permanent(pipeline.ReasonRefused, errors.New("poison")))
+				return
+			}
+			d := pipeline.Delta{Text: text}
+			if i == 1 {
+				d.Stop, d.Model = pipeline.StopEnd, "explored"
+			}
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+}
+
+// world is one history under way.
+type world struct {
+	store                                  *memory
+	requests, control, replies             *queue
+	requestsDead, controlDead, repliesDead *queue
+	board                                  *board
+	model                                  *model
+	gate                                   *gate
+	processes                              int
+	running                                []*handling
+	began                                  time.Time
+}
+
+// handling is one delivery being handled by a process of its own.
+type handling struct {
+	process *process
+	what    string
+	done    bool
+}
+
+func newWorld() *world {
+	return &world{
+		store: newMemory(), board: &board{}, model: &model{}, gate: &gate{}, began: time.Now(),
+		requests: newQueue("requests"), control: newQueue("control"), replies: newQueue("replies"),
+		requestsDead: newQueue("requests-dead"), controlDead: newQueue("control-dead"), repliesDead: newQueue("replies-dead"),
+	}
+}
+
+var quietLog = slog.New(slog.DiscardHandler)
+
+// start has a fresh process handle the head of a queue.
+func (w *world) start(q *queue, it *item) {
+	w.processes++
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &process{id: w.processes, gate: w.gate, cancel: cancel}
+	h := &handling{process: p, what: q.name}
+	w.running = append(w.running, h)
+	hidden := map[string]time.Duration{"requests": 6 * time.Minute, "control": time.Minute, "replies": 90 * time.Second}[q.name]
+	d := q.take(it, hidden)
+	handler := w.handler(p, q.name)
+	go func() {
+		settled := handler(ctx, []pipeline.Delivery{d})
+		// Settling is the driver's call and may be lost like any other.
+		if err := p.call(context.Background(), q.name+".settle", func() { q.settle(it, settled[0]) }); err != nil && err != errDead && err != errInjected {
+			panic(err)
+		}
+		w.gate.mu.Lock()
+		h.done = true
+		w.gate.mu.Unlock()
+		cancel()
+	}()
+}
+
+func (w *world) handler(p *process, name string) pipeline.Handler {
+	g := gated{p, w.store}
+	control := &pipeline.Control{
+		Cases: g, Memory: g, Requests: outbox{p, w.requests}, Replies: outbox{p, w.replies},
+		Letters: outbox{p, w.controlDead}, Log: quietLog,
+	}
+	switch name {
+	case "requests":
+		worker := &pipeline.Worker{
+			Cases: g, Memory: g, Visibility: w.requests, Replies: outbox{p, w.replies}, Letters: outbox{p, w.requestsDead},
+			Control: control, Model: gatedModel{p, w.model}, Log: quietLog,
+		}
+		return worker.Handle
+	case "control":
+		return control.Handle
+	}
+	responder := &pipeline.Responder{
+		Deliveries: g, Letters: outbox{p, w.repliesDead}, Log: quietLog,
+		Posters: map[chat.Platform]pipeline.Poster{chat.Web: poster{call: p.call, board: w.board}},
+	}
+	return responder.Handle
+}
+
+// live returns the handlings that are neither done nor dead.
+func (w *world) live() []*handling {
+	w.gate.mu.Lock()
+	defer w.gate.mu.Unlock()
+	w.running = slices.DeleteFunc(w.running, func(h *handling) bool { return h.done || h.process.dead })
+	return slices.Clone(w.running)
+}
+
+// idle reports whether nothing is queued and nothing runs.
+func (w *world) idle() bool {
+	return w.requests.empty() && w.control.empty() && w.replies.empty() && len(w.live()) == 0
+}
+
+// conversation is the only one of a history.
+var conversation = chat.Conversation{Platform: chat.Web, Tenant: "t", Channel: "c"}
+
+// message is what a person does at second s of the platform's clock.
+func (w *world) message(kind chat.Kind, id string, s int) chat.Message {
+	return chat.Message{
+		ID: id, Kind: kind, Conversation: conversation, Author: chat.Author{ID: "ann"},
+		Text: "question " + id, SentAt: w.began.Add(time.Duration(s) * time.Millisecond),
+	}
+}
+
+// send puts a gesture into its queue, as the ingress does.
+func (w *world) send(m chat.Message) {
+	q := w.requests
+	if m.Kind.Control() {
+		q = w.control
+	}
+	if err := pipeline.SendMessage(context.Background(), q, m, ""); err != nil {
+		panic(err)
+	}
+}
+
+// operator replays dead letters.
+func (w *world) operator() *pipeline.Operator {
+	return &pipeline.Operator{
+		Cases: w.store, Memory: w.store, Deliveries: w.store,
+		Queues: []pipeline.DeadQueue{
+			{Name: "requests", Dead: w.requestsDead, Source: w.requests},
+			{Name: "control", Dead: w.controlDead, Source: w.control},
+			{Name: "replies", Dead: w.repliesDead, Source: w.replies},
+		},
+	}
+}
+
+// replayAll replays every letter.
+func (w *world) replayAll() {
+	o := w.operator()
+	letters, _, err := o.List(context.Background(), pipeline.Filter{})
+	if err != nil {
+		panic(err)
+	}
+	for _, l := range letters {
+		if _, err := o.Replay(context.Background(), l, 0); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// wait lets every goroutine run until it is held or asleep.
+func wait() { synctest.Wait() }
+
+// note adds a line to the history.
+func (w *world) note(format string, args ...any) {
+	w.gate.trace = append(w.gate.trace, fmt.Sprintf("%8s  ", time.Since(w.began).Round(time.Millisecond))+fmt.Sprintf(format, args...))
+}
