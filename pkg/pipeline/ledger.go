@@ -79,6 +79,7 @@ func (l ledger) claim(ctx context.Context, c claim) (Case, Outcome, error) {
 	var met Outcome
 	k, err := l.update(ctx, c.message.ID, func(k Case) (Case, Effects, error) {
 		mine := c
+		mine.now = l.now() // a lease counts from its write, however long that took
 		if k.State == CasePending && !k.EditedAt.IsZero() {
 			mine.encoded = merged(c.message, k.Message, c.encoded)
 		}

@@ -108,7 +108,7 @@ func (w *Worker) ask(ctx context.Context, d Delivery, m chat.Message) Settlement
 	}
 	owner := rand.Text()
 	for {
-		k, met, err := w.ledger().claim(ctx, claim{message: m, encoded: d.Body, owner: owner, now: w.now(), lease: lease})
+		k, met, err := w.ledger().claim(ctx, claim{message: m, encoded: d.Body, owner: owner, lease: lease})
 		if err != nil {
 			log.Error("claim", "err", err)
 			return Settlement{Action: Retry, After: w.config().Policy.wait(d.Receives - 1)}

@@ -186,19 +186,46 @@ type model struct {
 	mu       sync.Mutex
 	poisoned bool
 	asked    []string // message ids, in order
+	running  map[string]*process
+	lease    map[string]time.Time // of running, as claimed
+	// twice are messages that two live processes answered at the same time,
+	// although the first one's lease had not run out.
+	twice []string
+}
+
+// begin notes that p starts to answer a message.
+func (m *model) begin(p *process, message string, lease time.Time) (poisoned bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked = append(m.asked, message)
+	if first := m.running[message]; first != nil && first != p && !first.dead && time.Now().Before(m.lease[message]) {
+		m.twice = append(m.twice, message)
+	}
+	if m.running == nil {
+		m.running, m.lease = map[string]*process{}, map[string]time.Time{}
+	}
+	m.running[message], m.lease[message] = p, lease
+	return m.poisoned
+}
+
+func (m *model) end(p *process, message string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.running[message] == p {
+		delete(m.running, message)
+	}
 }
 
 type gatedModel struct {
 	p *process
 	m *model
+	s *memory
 }
 
 func (g gatedModel) Stream(ctx context.Context, p pipeline.Prompt) iter.Seq2[pipeline.Delta, error] {
 	return func(yield func(pipeline.Delta, error) bool) {
-		g.m.mu.Lock()
-		g.m.asked = append(g.m.asked, p.MessageID)
-		poisoned := g.m.poisoned
-		g.m.mu.Unlock()
+		poisoned := g.m.begin(g.p, p.MessageID, g.s.cases[p.MessageID].LeaseUntil)
+		defer g.m.end(g.p, p.MessageID)
 		for i, text := range []string{"about ", p.Question} {
 			if err := g.p.call(ctx, "model.delta", func() {}); err != nil {
 				yield(pipeline.Delta{}, pipeline.Transient(pipeline.ReasonModel, err))
@@ -282,7 +309,7 @@ func (w *world) handler(p *process, name string) pipeline.Handler {
 	case "requests":
 		worker := &pipeline.Worker{
 			Cases: g, Memory: g, Visibility: w.requests, Replies: outbox{p, w.replies}, Letters: outbox{p, w.requestsDead},
-			Control: control, Model: gatedModel{p, w.model}, Log: quietLog,
+			Control: control, Model: gatedModel{p, w.model, w.store}, Log: quietLog,
 		}
 		return worker.Handle
 	case "control":
@@ -353,6 +380,19 @@ func (w *world) replayAll() {
 		if _, err := o.Replay(context.Background(), l, 0); err != nil {
 			panic(err)
 		}
+	}
+}
+
+// redrive moves every letter of the requests back as a console does: as it is,
+// all of them, under new identities, and here each of them twice.
+func (w *world) redrive() {
+	for _, it := range slices.Clone(w.requestsDead.items) {
+		for range 2 {
+			w.processes++
+			e := pipeline.Envelope{Group: it.d.Group, DedupID: fmt.Sprint("redrive", w.processes), Body: it.d.Body}
+			_ = w.requests.Send(context.Background(), e)
+		}
+		_ = w.requestsDead.Remove(context.Background(), it.d)
 	}
 }
 
