@@ -80,7 +80,7 @@ func sampleReplies() map[string]Reply {
 	working := snapshot(Working, 1, "")
 	working.Steps = []Step{{ID: "search", Title: "Searching the handbook", Done: true}, {ID: "write", Title: "Writing"}}
 	failed := snapshot(Failed, 3, "Sorry.")
-	failed.Reason, failed.Nonce = "throttled", "n1"
+	failed.Reason, failed.Nonce, failed.Again = "throttled", "n1", true
 	return map[string]Reply{
 		"reply_working":   working,
 		"reply_partial":   snapshot(Partial, 2, "| a |"),

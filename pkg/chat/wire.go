@@ -102,5 +102,6 @@ type replyV1 struct {
 	Asker        authorV1        `json:"asker"`
 	AskedAt      time.Time       `json:"asked_at,omitzero"`
 	Nonce        string          `json:"nonce,omitempty"`
+	Again        bool            `json:"again,omitempty"`
 	Route        json.RawMessage `json:"route,omitempty"`
 }
