@@ -59,11 +59,14 @@ func (l *local) slack(s config.Slack) error {
 	for _, path := range []string{slack.PathEvents, slack.PathCommands, slack.PathInteractions} {
 		l.system.Parsers[path] = parser
 	}
-	api := slackapi.New(slackapi.Config{
+	api, err := slackapi.New(slackapi.Config{
 		Token: func() string { return s.BotToken }, BaseURL: s.APIURL,
 		HTTPClient: httpClient(), Log: l.log,
 	})
-	l.system.Posters[chat.Slack], l.system.Readers[chat.Slack] = api, api
+	if err != nil {
+		return err
+	}
+	l.system.Posters[chat.Slack], l.system.Readers[chat.Slack] = api.Poster(), api.Reader()
 	return nil
 }
 
@@ -81,14 +84,14 @@ func (l *local) dingtalk(d config.DingTalk) error {
 	})
 	l.system.Parsers["/dingtalk/messages"], l.system.Parsers["/dingtalk/cards"] = parser, parser
 	api, err := dingapi.New(dingapi.Config{
-		ClientID: d.ClientID, Secret: func() string { return d.ClientSecret }, RobotCode: d.RobotCode,
+		ClientID: d.ClientID, Secret: func(context.Context) (string, error) { return d.ClientSecret, nil }, RobotCode: d.RobotCode,
 		APIURL: d.APIURL, OAPIURL: d.OAPIURL, CardTemplateID: d.CardTemplateID,
 		HTTPClient: httpClient(), Log: l.log,
 	})
 	if err != nil {
 		return err
 	}
-	l.system.Posters[chat.DingTalk], l.system.Readers[chat.DingTalk] = api, api
+	l.system.Posters[chat.DingTalk], l.system.Readers[chat.DingTalk] = dingapi.NewPoster(api), dingapi.NewReader(api)
 	return nil
 }
 

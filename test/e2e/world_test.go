@@ -93,10 +93,13 @@ func (w *world) boot(faults *pipelinetest.Faults) *process {
 		w.t.Fatal(err)
 	}
 	p := &process{w: w, faults: faults, store: store, done: make(chan struct{})}
-	api := slackapi.New(slackapi.Config{
+	api, err := slackapi.New(slackapi.Config{
 		Token: func() string { return slacktest.DefaultToken }, BaseURL: w.slack.APIURL(), Log: log,
 		HTTPClient: &http.Client{Transport: faulty{faults, w.slack.Transport()}, Timeout: 8 * time.Second},
 	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	parser, err := slack.NewParser(slack.Config{
 		Secrets: func() []string { return []string{slacktest.DefaultSecret} }, FollowUps: true, APIURL: w.slack.APIURL(),
 	})
@@ -111,8 +114,8 @@ func (w *world) boot(faults *pipelinetest.Faults) *process {
 		Cases: faults.Cases(store), Memory: faults.Memory(store), Deliveries: faults.Deliveries(store),
 		Model:   watched{w, faults},
 		Parsers: map[string]pipeline.Parser{slack.PathEvents: parser, slack.PathCommands: parser, slack.PathInteractions: parser},
-		Posters: map[chat.Platform]pipeline.Poster{chat.Slack: api},
-		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: api},
+		Posters: map[chat.Platform]pipeline.Poster{chat.Slack: api.Poster()},
+		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: api.Reader()},
 		Workers: w.opts.workers, Config: w.opts.config, Log: log,
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())
