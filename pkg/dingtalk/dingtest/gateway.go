@@ -95,9 +95,6 @@ func (s *Server) open(r *request) reply {
 	}
 	s.gateway.tickets[id] = ticket{s.Now().Add(ticketLife), topics}
 	endpoint := "ws" + strings.TrimPrefix(s.APIURL, "http") + connectPath
-	if s.gateway.pipes != nil {
-		endpoint = "ws://wss-open-connection.dingtalk.com" + connectPath
-	}
 	return ok(map[string]any{"endpoint": endpoint, "ticket": id})
 }
 

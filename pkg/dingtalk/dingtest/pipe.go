@@ -26,12 +26,13 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
 
-// Pipe prepares Dial; call it within the bubble the test runs in, and Close
+// Pipe prepares Dial, and changes APIURL; call it within the bubble the test runs in, and Close
 // before it ends.
 func (s *Server) Pipe() {
 	p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
 	s.mu.Lock()
 	s.gateway.pipes = p
+	s.APIURL = "http://api.dingtalk.com" // pipes carry no TLS
 	s.mu.Unlock()
 	go func() { _ = (&http.Server{Handler: s}).Serve(p) }()
 }
