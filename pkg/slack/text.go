@@ -55,7 +55,7 @@ func firstMention(raw string) string {
 // and dates readable, mentions of own taken out, and nothing left that XML 1.0,
 // and so SQS, cannot carry. It reports whether own was mentioned.
 func clean(raw, own string) (text string, mentioned bool) {
-	raw = strings.TrimSpace(strings.ToValidUTF8(raw, "\uFFFD"))
+	raw = strings.TrimSpace(raw)
 	var b strings.Builder
 	b.Grow(len(raw))
 	for {
@@ -178,7 +178,7 @@ func allowed(r rune) rune {
 // bounded cuts s at the border of a rune so that it takes at most max bytes as
 // JSON, and marks the cut. Characters that SQS cannot carry are dropped.
 func bounded(s string, max int) string {
-	s = strings.Map(allowed, strings.ToValidUTF8(s, "\uFFFD"))
+	s = strings.Map(allowed, s)
 	if len(s)*6 <= max || jsonLen(s) <= max {
 		return s
 	}
