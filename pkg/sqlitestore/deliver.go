@@ -25,10 +25,13 @@ func (q *Queue) deliver(held []*entry, hidden time.Duration) ([]pipeline.Deliver
 		q.giveBack(held...)
 		return nil, err
 	}
-	ds, err := q.count(good)
+	ds, err := q.read(good)
+	if err == nil {
+		err = q.count(good, ds)
+	}
 	if err != nil {
 		q.giveBack(good...)
-		return nil, err
+		return nil, transient(err)
 	}
 	return q.leaseAll(good, ds, hidden), nil
 }
@@ -50,31 +53,45 @@ func (q *Queue) move(spent []*entry) error {
 	}, committed: func() { q.remove(spent...) }})
 }
 
-// count records one more receive of each message and reads them. The record must
-// be there before the caller can act on the message, or a crash loop would look
-// like a first receive each time; but it needs no sync of its own, because what
-// the caller makes durable in this store comes after it in the same log. The zero
-// Delivery stands for a message that is gone.
-func (q *Queue) count(good []*entry) ([]pipeline.Delivery, error) {
-	if len(good) == 0 {
-		return nil, nil
-	}
+// read returns the messages' contents, from memory where this process sent them.
+// The zero Delivery stands for a message that is gone.
+func (q *Queue) read(good []*entry) ([]pipeline.Delivery, error) {
 	ds := make([]pipeline.Delivery, len(good))
-	err := q.s.writes.write(&op{ctx: context.Background(), relaxed: true, single: len(good) == 1, do: func(t *tx) error {
-		receive, err := t.stmt(`UPDATE messages SET receives = receives + 1, first_seen = CASE receives WHEN 0 THEN ? ELSE first_seen END
-			WHERE id = ? AND dead = 0 RETURNING ` + columns)
-		if err != nil {
-			return err
+	for i, e := range good {
+		if e.content != nil {
+			ds[i] = *e.content
+			continue
 		}
-		for i, e := range good {
-			ds[i], err = scanMessage(receive.QueryRow(t.now.UnixMicro(), e.id))
-			if err != nil && !errors.Is(err, sql.ErrNoRows) {
-				return err
-			}
+		row := q.s.reads.QueryRowContext(context.Background(), "SELECT "+columns+" FROM messages WHERE id = ? AND dead = 0", e.id)
+		d, err := scanMessage(row)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return nil, fmt.Errorf("read message %d: %w", e.id, err)
 		}
-		return nil
-	}})
-	return ds, err
+		ds[i] = d
+	}
+	return ds, nil
+}
+
+// count puts one more receive of each message on record, and into its delivery.
+// The entries are held, so nobody else changes them.
+func (q *Queue) count(good []*entry, ds []pipeline.Delivery) error {
+	now := q.s.opts.Now().UnixMicro()
+	seen := make([]tallied, 0, len(good))
+	for i, e := range good {
+		if ds[i].ID == "" {
+			continue
+		}
+		s := tallied{e.id, e.receives + 1, e.firstSeen}
+		if e.receives == 0 {
+			s.firstSeen = now
+		}
+		ds[i].Receives, ds[i].FirstSeen = s.receives, moment(s.firstSeen)
+		seen = append(seen, s)
+	}
+	if err := q.s.known.tally.add(seen); err != nil {
+		return fmt.Errorf("record receives: %w", err)
+	}
+	return nil
 }
 
 // leaseAll starts the leases of messages that were counted.
@@ -89,7 +106,7 @@ func (q *Queue) leaseAll(good []*entry, ds []pipeline.Delivery, hidden time.Dura
 			q.line.remove(e)
 			continue
 		}
-		e.receives = d.Receives
+		e.receives, e.firstSeen = d.Receives, micros(d.FirstSeen)
 		// A receipt of an earlier process names another instance, and is stale.
 		e.receipt = fmt.Sprintf("%s.%s.%d", q.s.known.instance, d.ID, d.Receives)
 		d.Receipt = e.receipt

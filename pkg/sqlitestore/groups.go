@@ -5,20 +5,26 @@ import (
 	"container/heap"
 	"slices"
 	"time"
+
+	"parley/pkg/pipeline"
 )
 
-// entry is a message of a queue as the serving process knows it: everything but
-// what is in it.
+// entry is a message of a queue as the serving process knows it.
 type entry struct {
-	id       int64
-	group    *group
-	receives int
-	receipt  string // of the last receive in this process
-	expires  time.Time
-	place    int // in the heap of leases, -1 outside it
-	held     bool
-	gone     bool
+	id        int64
+	group     *group
+	receives  int
+	firstSeen int64              // of the first receive, in the file's form
+	content   *pipeline.Delivery // nil where it must be read from the file
+	receipt   string             // of the last receive in this process
+	expires   time.Time
+	place     int // in the heap of leases, -1 outside it
+	held      bool
+	gone      bool
 }
+
+// maxKept bounds the bytes of message bodies that a queue keeps in memory.
+const maxKept = 8 << 20
 
 // group is the line of one conversation.
 type group struct {
@@ -36,6 +42,7 @@ type groups struct {
 	byName  map[string]*group
 	ready   []*group // first come, first served
 	leases  leases
+	kept    int // bytes of bodies in entries
 }
 
 func newGroups() *groups {
@@ -43,14 +50,19 @@ func newGroups() *groups {
 }
 
 // add appends a message; ids only rise.
-func (g *groups) add(id int64, name string, receives int) {
+func (g *groups) add(e *entry, name string) {
 	line, ok := g.byName[name]
 	if !ok {
 		line = &group{name: name}
 		g.byName[name] = line
 	}
-	e := &entry{id: id, group: line, receives: receives, place: -1}
-	g.entries[id] = e
+	e.group, e.place = line, -1
+	g.entries[e.id] = e
+	if e.content != nil {
+		if g.kept += len(e.content.Body); g.kept > maxKept {
+			g.letGo(e)
+		}
+	}
 	line.waiting = append(line.waiting, e)
 	g.settle(line)
 }
@@ -131,8 +143,17 @@ func (g *groups) remove(e *entry) {
 	}
 	e.gone = true
 	delete(g.entries, e.id)
+	g.letGo(e)
 	e.group.held--
 	g.settle(e.group)
+}
+
+// letGo drops a message's content from memory.
+func (g *groups) letGo(e *entry) {
+	if e.content != nil {
+		g.kept -= len(e.content.Body)
+		e.content = nil
+	}
 }
 
 // settle puts a group in line if it can be received from, and forgets an empty one.

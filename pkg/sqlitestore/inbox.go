@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"sync/atomic"
+
+	"parley/pkg/pipeline"
 )
 
 // inbox keeps what the serving process knows of its queues in step with the file:
@@ -12,8 +14,9 @@ import (
 type inbox struct {
 	s        *Store
 	instance string // of the serving role, part of every receipt
+	tally    *tally
 
-	// The writer's goroutine alone uses these.
+	// Whoever has the writer's turn uses these.
 	newest  int64 // id up to which all messages are known
 	version int64 // SQLite's data_version when that was so
 	stale   bool  // a look failed
@@ -21,23 +24,34 @@ type inbox struct {
 	polled atomic.Int64 // time of the last poll, ns
 }
 
-// serve takes over from the process that served before: it reads what is queued,
-// and releases the leases of cases, whose owner is dead. It runs before the writer
-// starts, on its connection.
-func (s *Store) serve(ctx context.Context) (*inbox, error) {
-	in := &inbox{s: s, instance: rand.Text(), stale: true}
-	now := s.opts.Now()
-	_, err := s.writes.conn.ExecContext(ctx, `UPDATE cases SET rev = rev + 1, nonce = hex(randomblob(16)), lease_until = ?1, written_at = ?1
-		WHERE state = 'working' AND lease_until > ?1`, now.UnixMicro())
+// serve takes over from the process that served before: it releases the leases of
+// cases, whose owner is dead, records what that process received last, and reads
+// what is queued.
+func (s *Store) serve(ctx context.Context, path string) error {
+	tally, err := openTally(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if in.version, err = in.dataVersion(ctx); err != nil {
-		return nil, err
+	s.known = &inbox{s: s, instance: rand.Text(), tally: tally}
+	if err := tally.recover(); err != nil {
+		return err
 	}
-	s.writes.sweep = s.sweep
-	s.writes.warn = func(err error) { s.opts.Logger.Warn("sweep failed", "error", err) }
-	return in, in.look(ctx)
+	s.writes.tally = tally
+	err = s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`UPDATE cases SET rev = rev + 1, nonce = hex(randomblob(16)), lease_until = ?1, written_at = ?1
+			WHERE state = ?2 AND lease_until > ?1`, t.now.UnixMicro(), pipeline.CaseWorking)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := tally.clear(); err != nil {
+		return err
+	}
+	if s.known.version, err = s.known.dataVersion(ctx); err != nil {
+		return err
+	}
+	return s.known.look(ctx)
 }
 
 // dataVersion changes when a connection other than the writer's commits.
@@ -54,22 +68,14 @@ func (in *inbox) poll(ctx context.Context) error {
 	if now-last < int64(pollEvery) && now >= last || !in.polled.CompareAndSwap(last, now) {
 		return nil
 	}
-	return in.s.writes.write(&op{ctx: ctx, relaxed: true, single: true,
-		do: func(t *tx) error {
-			var v int64
-			if err := t.get("PRAGMA data_version", nil, &v); err != nil {
-				return err
-			}
-			in.stale = in.stale || v != in.version
+	return in.s.writes.between(ctx, func() error {
+		v, err := in.dataVersion(context.Background())
+		if err == nil && (v != in.version || in.stale) {
 			in.version = v
-			return nil
-		},
-		// Not before the commit: what a failed one takes back would seem known.
-		committed: func() {
-			if in.stale {
-				in.lookOrWarn()
-			}
-		}})
+			err = in.look(context.Background())
+		}
+		return err
+	})
 }
 
 func (in *inbox) lookOrWarn() {
@@ -78,15 +84,14 @@ func (in *inbox) lookOrWarn() {
 	}
 }
 
-// sent adds a message that this process sent. It runs on the writer's goroutine
-// right after the commit.
-func (in *inbox) sent(id int64, q *Queue, group string, dead bool) {
+// sent adds a message that this process sent. It runs right after the commit.
+func (in *inbox) sent(id int64, q *Queue, dead bool, d pipeline.Delivery) {
 	switch {
 	case id <= in.newest: // a look found it already
 	case id == in.newest+1:
 		in.newest = id
 		if !dead {
-			q.arrive(id, group, 0)
+			q.arrive(&entry{id: id, content: &d}, d.Group)
 		}
 	default: // others sent in between, and come first
 		in.lookOrWarn()
@@ -96,22 +101,21 @@ func (in *inbox) sent(id int64, q *Queue, group string, dead bool) {
 // look adds what is newer than what is known.
 func (in *inbox) look(ctx context.Context) error {
 	in.stale = true
-	rows, err := in.s.writes.conn.QueryContext(ctx, "SELECT id, queue, grp, receives, dead FROM messages WHERE id > ? ORDER BY id", in.newest)
+	rows, err := in.s.writes.conn.QueryContext(ctx, "SELECT id, receives, first_seen, queue, grp, dead FROM messages WHERE id > ? ORDER BY id", in.newest)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var id int64
+		var e entry
 		var queue, group string
-		var receives int
 		var dead bool
-		if err := rows.Scan(&id, &queue, &group, &receives, &dead); err != nil {
+		if err := rows.Scan(&e.id, &e.receives, &e.firstSeen, &queue, &group, &dead); err != nil {
 			return err
 		}
-		in.newest = id
+		in.newest = e.id
 		if q, ok := in.s.queues[queue]; ok && !dead {
-			q.arrive(id, group, receives)
+			q.arrive(&e, group)
 		}
 	}
 	if err := rows.Err(); err != nil {

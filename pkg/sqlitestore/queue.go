@@ -1,10 +1,12 @@
 package sqlitestore
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"sync"
 	"time"
@@ -55,19 +57,17 @@ func (s *Store) send(ctx context.Context, q *Queue, e pipeline.Envelope, dead bo
 	if e.Body == nil {
 		e.Body = []byte{} // the driver takes nil for NULL
 	}
-	var id int64
+	var id, now int64
 	return s.writes.write(&op{ctx: ctx, do: func(t *tx) error {
-		now := t.now.UnixMicro()
+		now = t.now.UnixMicro()
 		fresh, err := t.changed(`INSERT INTO dedup (queue, id, sent_at) VALUES (?, ?, ?)
 			ON CONFLICT DO UPDATE SET sent_at = excluded.sent_at WHERE sent_at <= excluded.sent_at - ?`,
 			line, e.DedupID, now, dedupWindow.Microseconds())
 		if err != nil || !fresh {
 			return err
 		}
-		// first_seen begins as sent_at so that the first receive rewrites the row at
-		// its old size, which leaves the pages of a long body alone.
-		res, err := t.exec(`INSERT INTO messages (queue, dead, grp, dedup_id, body, attributes, sent_at, first_seen)
-			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)`, q.name, dead, e.Group, e.DedupID, e.Body, attributes, now)
+		res, err := t.exec(`INSERT INTO messages (queue, dead, grp, dedup_id, body, attributes, sent_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?)`, q.name, dead, e.Group, e.DedupID, e.Body, attributes, now)
 		if err != nil {
 			return err
 		}
@@ -75,7 +75,10 @@ func (s *Store) send(ctx context.Context, q *Queue, e pipeline.Envelope, dead bo
 		return err
 	}, committed: func() {
 		if id != 0 && s.known != nil {
-			s.known.sent(id, q, e.Group, dead)
+			s.known.sent(id, q, dead, pipeline.Delivery{
+				ID: strconv.FormatInt(id, 10), Group: e.Group, DedupID: e.DedupID,
+				Body: bytes.Clone(e.Body), Attributes: maps.Clone(e.Attributes), SentAt: moment(now),
+			})
 		}
 	}})
 }
@@ -168,10 +171,10 @@ func (q *Queue) stir() {
 }
 
 // arrive adds a committed message.
-func (q *Queue) arrive(id int64, group string, receives int) {
+func (q *Queue) arrive(e *entry, group string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.line.add(id, group, receives)
+	q.line.add(e, group)
 	q.stir()
 }
 
@@ -225,7 +228,7 @@ func (q *Queue) Delete(ctx context.Context, d pipeline.Delivery) error {
 	q.line.hold(e)
 	q.mu.Unlock()
 
-	err := q.s.writes.write(&op{ctx: ctx, single: true, do: func(t *tx) error {
+	err := q.s.writes.write(&op{ctx: ctx, single: true, deletes: e.id, do: func(t *tx) error {
 		_, err := t.exec("DELETE FROM messages WHERE id = ?", e.id)
 		return err
 	}, committed: func() { q.remove(e) }})

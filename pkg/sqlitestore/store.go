@@ -90,6 +90,7 @@ type Store struct {
 	lock   *sql.DB // of the serving role, nil without it
 	known  *inbox  // what the serving process knows of the queues, nil without the role
 
+	swept   chan struct{} // closed when sweeping ended, nil if it never began
 	closed  chan struct{}
 	closing sync.Once
 	err     error // of closing
@@ -137,11 +138,12 @@ func (s *Store) open(ctx context.Context, path string) error {
 		s.queues[name] = newQueue(s, name, limit)
 	}
 	if s.opts.Serve {
-		if s.known, err = s.serve(ctx); err != nil {
+		if err := s.serve(ctx, path); err != nil {
 			return err
 		}
+		s.swept = make(chan struct{})
+		go s.sweeps()
 	}
-	s.writes.start()
 	return nil
 }
 
@@ -166,6 +168,9 @@ func (s *Store) DeadLetterOutbox(name string) pipeline.Outbox { return burial{s.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		close(s.closed)
+		if s.swept != nil {
+			<-s.swept
+		}
 		s.err = s.release()
 	})
 	return s.err
@@ -180,6 +185,9 @@ func (s *Store) release() error {
 	}
 	if s.writes != nil {
 		errs = append(errs, s.writes.close())
+	}
+	if s.known != nil {
+		errs = append(errs, s.known.tally.close())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())

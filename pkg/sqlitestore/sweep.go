@@ -1,6 +1,7 @@
 package sqlitestore
 
 import (
+	"context"
 	"fmt"
 	"time"
 )
@@ -13,7 +14,34 @@ const (
 	quotaLife  = 40 * day
 	// sweepStep is how many rows of a table one step removes: a few milliseconds.
 	sweepStep = 200
+	// sweepEvery is how often the serving process looks for what has expired.
+	sweepEvery = 10 * time.Minute
 )
+
+// sweeps removes what has expired until the store is closed, in small steps with
+// room for other writes between them.
+func (s *Store) sweeps() {
+	defer close(s.swept)
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.closed:
+			return
+		case <-ticker.C:
+		}
+		for more := true; more; {
+			err := s.writes.write(&op{ctx: context.Background(), do: func(t *tx) (err error) {
+				more, err = s.sweep(t)
+				return err
+			}})
+			if err != nil {
+				more = false
+				s.opts.Logger.Warn("sweep failed", "error", err)
+			}
+		}
+	}
+}
 
 // sweep removes up to a step's worth of expired rows of each table, and reports
 // whether there may be more.

@@ -13,8 +13,9 @@ import (
 // once and run without a context: a write that has begun is over in microseconds,
 // and one that is broken off would take its whole batch along.
 type tx struct {
-	w   *writer
-	now time.Time // of the batch
+	w     *writer
+	now   time.Time // of the batch
+	alone bool      // there is one write in it
 }
 
 func (t *tx) stmt(query string) (*sql.Stmt, error) {
@@ -59,7 +60,15 @@ func (t *tx) get(query string, args []any, into ...any) error {
 // run runs o so that it leaves nothing behind when it fails. intact is false when
 // SQLite has undone the whole transaction, as it does when the disk is full.
 func (t *tx) run(o *op) (err error, intact bool) {
-	if o.single {
+	switch {
+	case t.alone: // a savepoint would cost more than the write; undo everything
+		if err = o.do(t); err != nil {
+			t.rollback()
+			_, again := t.exec("BEGIN")
+			return err, again == nil
+		}
+		return nil, true
+	case o.single:
 		err = o.do(t)
 		return err, err == nil || t.open()
 	}

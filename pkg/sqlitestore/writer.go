@@ -11,45 +11,40 @@ import (
 	"parley/pkg/pipeline"
 )
 
-const (
-	// maxBatch bounds how many writes share a transaction, and with that how long
-	// one of them can wait for the others.
-	maxBatch = 256
-	// sweepEvery is how often the serving process looks for what has expired.
-	sweepEvery = 10 * time.Minute
-)
+// maxBatch bounds how many writes share a transaction, and with that how long one
+// of them can wait for the others.
+const maxBatch = 256
 
 // op is one write on its way through the writer.
 type op struct {
 	ctx context.Context
 	// do makes the write. If it fails, nothing of it remains.
 	do func(t *tx) error
-	// committed, if set, runs on the writer's goroutine after the commit, in the
-	// order of the writes.
+	// committed, if set, runs after the commit, in the order of the writes and
+	// never beside another write.
 	committed func()
-	// relaxed writes are not worth a sync of their own: they survive the end of
-	// the process at once, and a loss of power when the next write is synced.
-	relaxed bool
 	// single marks a do of one statement, which SQLite undoes by itself.
 	single bool
-	done   chan error
+	// deletes is the id of the message that do deletes, 0 if none.
+	deletes int64
+	done    chan error
 }
 
-// writer owns the connection that writes and the goroutine that uses it.
+// writer owns the connection that writes. It has no goroutine: whoever gets the
+// turn commits for all who wait, so that a write without company is made by its
+// own caller, and the writes that gather behind a sync share the next one.
 type writer struct {
 	db    *sql.DB
 	conn  *sql.Conn
 	now   func() time.Time
 	stmts map[string]*sql.Stmt
-	full  bool // synchronous is FULL, else NORMAL
-	ops   chan *op
-	sweep func(t *tx) (more bool, err error) // nil without the serving role
-	warn  func(err error)                    // of sweeping
+	turn  chan struct{} // holds one token while somebody has the turn
+	ended chan struct{} // closed when writing has ended
+	tally *tally        // nil without the serving role
 
-	mu      sync.RWMutex // closed, against a send into ops after the last receive
-	closed  bool
-	started bool
-	stopped chan struct{}
+	mu     sync.Mutex
+	queue  []*op
+	closed bool
 }
 
 func openWriter(ctx context.Context, path string, now func() time.Time) (*writer, error) {
@@ -57,10 +52,7 @@ func openWriter(ctx context.Context, path string, now func() time.Time) (*writer
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{
-		db: db, now: now, stmts: make(map[string]*sql.Stmt), full: true,
-		ops: make(chan *op, maxBatch), stopped: make(chan struct{}),
-	}
+	w := &writer{db: db, now: now, stmts: make(map[string]*sql.Stmt), turn: make(chan struct{}, 1), ended: make(chan struct{})}
 	if err := w.connect(ctx); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -77,22 +69,15 @@ func (w *writer) connect(ctx context.Context) (err error) {
 	return migrate(ctx, w.conn)
 }
 
-func (w *writer) start() {
-	w.started = true
-	go w.run()
-}
-
-// close refuses further writes, waits for those it accepted, and closes the file.
+// close refuses further writes, makes those it accepted, and closes the file.
 func (w *writer) close() error {
 	w.mu.Lock()
-	if !w.closed {
-		w.closed = true
-		close(w.ops)
-	}
+	w.closed = true
 	w.mu.Unlock()
-	if w.started {
-		<-w.stopped
+	w.turn <- struct{}{} // for good
+	for w.commitNext() {
 	}
+	close(w.ended)
 	var errs []error
 	if w.conn != nil {
 		for _, s := range w.stmts {
@@ -103,73 +88,45 @@ func (w *writer) close() error {
 	return errors.Join(append(errs, w.db.Close())...)
 }
 
-// write hands o to the writer and waits until it is committed. When ctx ends
-// first, the outcome is unknown.
+// write waits until o is committed. When o's context ends first, the outcome is
+// unknown.
 func (w *writer) write(o *op) error {
 	o.done = make(chan error, 1)
-	w.mu.RLock()
+	w.mu.Lock()
 	if w.closed {
-		w.mu.RUnlock()
-		return pipeline.Transient(pipeline.ReasonStore, ErrClosed)
+		w.mu.Unlock()
+		return transient(ErrClosed)
 	}
-	select {
-	case w.ops <- o:
-		w.mu.RUnlock()
-	case <-o.ctx.Done():
-		w.mu.RUnlock()
-		return pipeline.Transient(pipeline.ReasonStore, context.Cause(o.ctx))
-	}
-	select {
-	case err := <-o.done:
-		return err
-	case <-o.ctx.Done():
-		return pipeline.OutcomeUnknown(pipeline.ReasonStore, context.Cause(o.ctx))
-	}
-}
-
-func (w *writer) run() {
-	defer close(w.stopped)
-	var due <-chan time.Time
-	if w.sweep != nil {
-		ticker := time.NewTicker(sweepEvery)
-		defer ticker.Stop()
-		due = ticker.C
-	}
-	batch := make([]*op, 0, maxBatch)
+	w.queue = append(w.queue, o)
+	w.mu.Unlock()
 	for {
 		select {
-		case o, ok := <-w.ops:
-			if !ok {
-				return
-			}
-			batch = w.gather(append(batch[:0], o))
-			w.commit(batch)
-			clear(batch)
-		case <-due:
-			w.sweepAll()
+		case err := <-o.done:
+			return err
+		case w.turn <- struct{}{}:
+			w.commitNext()
+			<-w.turn
+		case <-o.ctx.Done():
+			return pipeline.OutcomeUnknown(pipeline.ReasonStore, context.Cause(o.ctx))
 		}
 	}
 }
 
-// gather adds what waits already. It never waits for more: the next batch gathers
-// by itself while this one is synced.
-func (w *writer) gather(batch []*op) []*op {
-	for len(batch) < maxBatch {
-		select {
-		case o, ok := <-w.ops:
-			if !ok {
-				return batch
-			}
-			batch = append(batch, o)
-		default:
-			return batch
-		}
+// commitNext makes the writes at the head of the queue in one transaction and
+// tells each how it ended. It reports whether there were any. The caller has the
+// turn.
+func (w *writer) commitNext() bool {
+	w.mu.Lock()
+	batch := w.queue
+	if len(batch) > maxBatch {
+		batch, w.queue = batch[:maxBatch:maxBatch], batch[maxBatch:]
+	} else {
+		w.queue = nil
 	}
-	return batch
-}
-
-// commit runs a batch in one transaction and tells each op how it ended.
-func (w *writer) commit(batch []*op) {
+	w.mu.Unlock()
+	if len(batch) == 0 {
+		return false
+	}
 	errs := make([]error, len(batch))
 	if err := w.transact(batch, errs); err != nil {
 		for i := range errs {
@@ -184,21 +141,32 @@ func (w *writer) commit(batch []*op) {
 		}
 		o.done <- classify(errs[i])
 	}
+	return true
+}
+
+// between runs do on the connection between transactions.
+func (w *writer) between(ctx context.Context, do func() error) error {
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+		return do()
+	case <-w.ended:
+		return transient(ErrClosed)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // transact returns an error if the transaction as a whole failed.
 func (w *writer) transact(batch []*op, errs []error) error {
-	durable := false
-	for _, o := range batch {
-		durable = durable || !o.relaxed
+	t := &tx{w: w, now: w.now(), alone: len(batch) == 1}
+	if o := batch[0]; t.alone && o.single && (w.tally == nil || w.tally.only(o.deletes)) {
+		return w.transactOne(t, o)
 	}
-	if err := w.setSync(durable); err != nil {
-		return transient(err)
-	}
-	t := &tx{w: w, now: w.now()}
 	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		return transient(err)
 	}
+	deleted := make(map[int64]bool)
 	for i, o := range batch {
 		if errs[i] = context.Cause(o.ctx); errs[i] != nil {
 			continue
@@ -208,44 +176,39 @@ func (w *writer) transact(batch []*op, errs []error) error {
 			t.rollback()
 			return transient(fmt.Errorf("transaction undone: %w", errs[i]))
 		}
+		if errs[i] == nil && o.deletes != 0 {
+			deleted[o.deletes] = true
+		}
+	}
+	var taken []tallied
+	if w.tally != nil {
+		var err error
+		if taken, err = w.tally.takeAlong(t, deleted); err != nil {
+			t.rollback()
+			return transient(err)
+		}
 	}
 	if _, err := t.exec("COMMIT"); err != nil {
 		t.rollback()
 		return pipeline.OutcomeUnknown(pipeline.ReasonStore, fmt.Errorf("commit: %w", err))
 	}
+	if w.tally != nil {
+		w.tally.settle(taken, deleted)
+	}
 	return nil
 }
 
-// setSync chooses whether the next commit waits for the disk.
-func (w *writer) setSync(full bool) error {
-	if w.full == full {
-		return nil
+// transactOne makes a write of one statement that has no company, which needs no
+// BEGIN and COMMIT around it.
+func (w *writer) transactOne(t *tx, o *op) error {
+	if err := context.Cause(o.ctx); err != nil {
+		return err
 	}
-	pragma := "PRAGMA synchronous = NORMAL"
-	if full {
-		pragma = "PRAGMA synchronous = FULL"
+	if err := o.do(t); err != nil {
+		return pipeline.OutcomeUnknown(pipeline.ReasonStore, err)
 	}
-	if _, err := w.conn.ExecContext(context.Background(), pragma); err != nil {
-		return fmt.Errorf("set synchronous: %w", err)
+	if w.tally != nil {
+		w.tally.settle(nil, map[int64]bool{o.deletes: true})
 	}
-	w.full = full
 	return nil
-}
-
-// sweepAll removes what has expired in small steps, between which writes go on.
-func (w *writer) sweepAll() {
-	for more := true; more; {
-		step := &op{ctx: context.Background(), relaxed: true, done: make(chan error, 1), do: func(t *tx) (err error) {
-			more, err = w.sweep(t)
-			return err
-		}}
-		w.commit([]*op{step})
-		if err := <-step.done; err != nil {
-			w.warn(err)
-			return
-		}
-		if batch := w.gather(nil); len(batch) > 0 {
-			w.commit(batch)
-		}
-	}
 }
