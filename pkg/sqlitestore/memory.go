@@ -47,9 +47,11 @@ func decodeTurn(key pipeline.TurnKey, record []byte) (pipeline.Turn, error) {
 	}, nil
 }
 
+// putTurn inserts or replaces a turn. A replaced turn keeps its age: what a person
+// says about an old answer must not make it outlive the marker that forgot it.
 func (t *tx) putTurn(turn pipeline.Turn, record []byte) error {
 	_, err := t.exec(`INSERT INTO turns (conversation, sent_at, message_id, tokens, record, written_at) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET tokens = excluded.tokens, record = excluded.record, written_at = excluded.written_at`,
+		ON CONFLICT DO UPDATE SET tokens = excluded.tokens, record = excluded.record`,
 		turn.Conversation, micros(turn.SentAt), turn.MessageID, turn.EstimateTokens(), string(record), t.now.UnixMicro())
 	return err
 }
@@ -60,7 +62,7 @@ func (t *tx) dropTurn(k pipeline.TurnKey) error {
 	return err
 }
 
-// forgotten is the time of writing up to which turns and markers have expired.
+// forgotten is the time of writing up to which turns have expired.
 func (s *Store) forgotten() int64 {
 	return s.opts.Now().Add(-time.Duration(s.opts.MemoryDays) * day).UnixMicro()
 }
@@ -75,6 +77,10 @@ func (s *Store) Recent(ctx context.Context, conversation string, w pipeline.Wind
 	return turns, nil
 }
 
+const recentQuery = `SELECT sent_at, message_id, tokens, record FROM turns
+	WHERE conversation = ? AND sent_at > ? AND sent_at < ? AND written_at > ?
+	ORDER BY sent_at DESC, message_id DESC LIMIT ?`
+
 // recent reads one range of the index turns_key from its end, and stops at the
 // first turn that does not fit: what is older is never touched.
 func (s *Store) recent(ctx context.Context, conversation string, w pipeline.Window) ([]pipeline.Turn, error) {
@@ -82,10 +88,7 @@ func (s *Store) recent(ctx context.Context, conversation string, w pipeline.Wind
 	if !w.Before.IsZero() {
 		before = micros(w.Before)
 	}
-	rows, err := s.reads.QueryContext(ctx, `SELECT sent_at, message_id, tokens, record FROM turns
-		WHERE conversation = ? AND sent_at > ? AND sent_at < ? AND written_at > ?
-		ORDER BY sent_at DESC, message_id DESC LIMIT ?`,
-		conversation, micros(w.After), before, s.forgotten(), max(w.Turns, 0))
+	rows, err := s.reads.QueryContext(ctx, recentQuery, conversation, micros(w.After), before, s.forgotten(), max(w.Turns, 0))
 	if err != nil {
 		return nil, err
 	}

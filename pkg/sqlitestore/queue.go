@@ -3,9 +3,6 @@ package sqlitestore
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"strconv"
 	"sync"
@@ -98,7 +95,7 @@ func (q *Queue) receive(ctx context.Context, max int, wait, hidden time.Duration
 	}
 	until := q.s.opts.Now().Add(wait)
 	for {
-		if err := context.Cause(ctx); err != nil {
+		if err := q.s.over(ctx); err != nil {
 			return nil, err
 		}
 		if err := q.s.known.poll(ctx); err != nil {
@@ -116,14 +113,22 @@ func (q *Queue) receive(ctx context.Context, max int, wait, hidden time.Duration
 		if pause <= 0 {
 			return nil, nil
 		}
-		if err := q.s.pause(ctx, min(pause, found.next, pollEvery), found.wake); err != nil {
-			return nil, err
-		}
+		q.s.pause(ctx, min(pause, found.next, pollEvery), found.wake)
+	}
+}
+
+// over returns why a call should not go on, nil if it should.
+func (s *Store) over(ctx context.Context) error {
+	select {
+	case <-s.closed:
+		return transient(ErrClosed)
+	default:
+		return context.Cause(ctx)
 	}
 }
 
 // pause waits for d, for wake, or for the end.
-func (s *Store) pause(ctx context.Context, d time.Duration, wake <-chan struct{}) error {
+func (s *Store) pause(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -131,9 +136,7 @@ func (s *Store) pause(ctx context.Context, d time.Duration, wake <-chan struct{}
 	case <-timer.C:
 	case <-ctx.Done():
 	case <-s.closed:
-		return pipeline.Transient(pipeline.ReasonStore, ErrClosed)
 	}
-	return nil
 }
 
 // taken is what take found: messages, or how to wait for some.
@@ -176,139 +179,4 @@ func (q *Queue) arrive(e *entry, group string) {
 	defer q.mu.Unlock()
 	q.line.add(e, group)
 	q.stir()
-}
-
-// Extend changes how long d stays hidden, counted from now.
-func (q *Queue) Extend(ctx context.Context, d pipeline.Delivery, hidden time.Duration) error {
-	if err := context.Cause(ctx); err != nil {
-		return failed("extend in "+q.name, err)
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	now := q.s.opts.Now()
-	q.line.expire(now)
-	e := q.current(d)
-	if e == nil || e.place < 0 {
-		q.stir()
-		return failed("extend in "+q.name, transient(errors.New("the receipt is no longer current")))
-	}
-	if hidden > 0 {
-		q.line.lease(e, now.Add(hidden))
-	} else {
-		q.line.giveBack(e)
-	}
-	q.stir()
-	return nil
-}
-
-// current returns the message that d is the last receive of, nil if there is none.
-// The caller holds q.mu.
-func (q *Queue) current(d pipeline.Delivery) *entry {
-	id, err := strconv.ParseInt(d.ID, 10, 64)
-	if err != nil {
-		return nil
-	}
-	e := q.line.entries[id]
-	if e == nil || d.Receipt == "" || e.receipt != d.Receipt {
-		return nil
-	}
-	return e
-}
-
-// Delete acknowledges d. It is gone from the disk when Delete returns nil. A
-// receipt whose visibility ran out still deletes until the message is received
-// again: its work was done.
-func (q *Queue) Delete(ctx context.Context, d pipeline.Delivery) error {
-	q.mu.Lock()
-	e := q.current(d)
-	if e == nil {
-		q.mu.Unlock()
-		return nil
-	}
-	q.line.hold(e)
-	q.mu.Unlock()
-
-	err := q.s.writes.write(&op{ctx: ctx, single: true, deletes: e.id, do: func(t *tx) error {
-		_, err := t.exec("DELETE FROM messages WHERE id = ?", e.id)
-		return err
-	}, committed: func() { q.remove(e) }})
-	if err != nil {
-		q.giveBack(e)
-		return failed("delete from "+q.name, err)
-	}
-	return nil
-}
-
-func (q *Queue) remove(es ...*entry) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, e := range es {
-		q.line.remove(e)
-	}
-	q.stir()
-}
-
-func (q *Queue) giveBack(es ...*entry) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, e := range es {
-		q.line.giveBack(e)
-	}
-	q.stir()
-}
-
-// Depth returns how much the queue holds. Another process than the serving one
-// cannot tell what is in flight, and counts all as visible.
-func (q *Queue) Depth(ctx context.Context) (pipeline.Depth, error) {
-	d, err := q.s.depth(ctx, q.name, false)
-	if err != nil {
-		return d, failed("depth of "+q.name, err)
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.line.expire(q.s.opts.Now())
-	d.InFlight = len(q.line.leases)
-	d.Visible = max(d.Visible-d.InFlight, 0)
-	return d, nil
-}
-
-func (s *Store) depth(ctx context.Context, queue string, dead bool) (pipeline.Depth, error) {
-	var d pipeline.Depth
-	var oldest int64
-	err := s.reads.QueryRowContext(ctx, "SELECT count(*), coalesce(min(sent_at), 0) FROM messages WHERE queue = ? AND dead = ?", queue, dead).
-		Scan(&d.Visible, &oldest)
-	if err != nil {
-		return d, transient(err)
-	}
-	d.Oldest = moment(oldest)
-	return d, nil
-}
-
-func encodeAttributes(a map[string]string) (string, error) {
-	if len(a) == 0 {
-		return "", nil
-	}
-	data, err := json.Marshal(a)
-	return string(data), err
-}
-
-// columns of a message, as scanMessage reads them.
-const columns = "id, grp, dedup_id, body, attributes, receives, sent_at, first_seen"
-
-func scanMessage(row interface{ Scan(...any) error }) (pipeline.Delivery, error) {
-	var d pipeline.Delivery
-	var text string
-	var sent, seen int64
-	err := row.Scan(&d.ID, &d.Group, &d.DedupID, &d.Body, &text, &d.Receives, &sent, &seen)
-	if err != nil {
-		return d, err
-	}
-	d.SentAt, d.FirstSeen = moment(sent), moment(seen)
-	if text == "" {
-		return d, nil
-	}
-	if err := json.Unmarshal([]byte(text), &d.Attributes); err != nil {
-		return d, fmt.Errorf("attributes of message %s: %w", d.ID, err)
-	}
-	return d, nil
 }

@@ -29,7 +29,8 @@ type Options struct {
 	// to the queue's dead letters. Queues that are not named have the default:
 	// requests and control 10, replies 30.
 	MaxReceives map[string]int
-	// MemoryDays is how long turns and markers live, 90 when it is zero.
+	// MemoryDays is how long turns live after they were first written, 90 when it
+	// is zero.
 	MemoryDays int
 	// Logger is told about background work that fails; nil discards it.
 	Logger *slog.Logger

@@ -20,7 +20,12 @@ var (
 	_ pipeline.DeadLetters = (*sqlitestore.DeadLetters)(nil)
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if child() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // open opens a store that is closed with the test.
 func open(t testing.TB, path string, opts sqlitestore.Options) *sqlitestore.Store {

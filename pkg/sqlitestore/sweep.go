@@ -53,7 +53,8 @@ func (s *Store) sweep(t *tx) (more bool, err error) {
 	}{
 		{"dedup", "queue, id", "sent_at", dedupWindow},
 		{"turns", "rowid", "written_at", memory},
-		{"conversations", "key", "written_at", memory},
+		// A question from before a reset may be answered as long as its case lives.
+		{"conversations", "key", "written_at", memory + recordLife},
 		{"cases", "message_id", "written_at", recordLife},
 		{"deliveries", "message_id", "written_at", recordLife},
 		{"quotas", "scope, day", "written_at", quotaLife},
