@@ -74,3 +74,9 @@ func TestMemory(t *testing.T) { pipelinetest.TestMemory(t, stores, features()) }
 func TestCases(t *testing.T) { pipelinetest.TestCases(t, stores, features()) }
 
 func TestDeliveries(t *testing.T) { pipelinetest.TestDeliveries(t, stores, features()) }
+
+func TestQuotas(t *testing.T) {
+	pipelinetest.TestQuotas(t, func(t *testing.T) pipeline.Quotas {
+		return open(t, fresh(t), sqlitestore.Options{})
+	}, features())
+}

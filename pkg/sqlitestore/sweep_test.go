@@ -73,14 +73,17 @@ func TestSweep(t *testing.T) {
 func TestForgottenStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var elapsed atomic.Int64
-		s := openTest(t, Options{Serve: true, MemoryDays: 20, Now: func() time.Time {
+		s := openTest(t, Options{Serve: true, MemoryDays: 100, Now: func() time.Time {
 			return time.Unix(1_800_000_000, 0).Add(time.Duration(elapsed.Load()))
 		}})
 		turn := pipeline.Turn{TurnKey: pipeline.TurnKey{Conversation: "c", SentAt: time.Unix(1_799_999_999, 0), MessageID: "m"}}
-		rev := int64(0)
 		put := func() {
-			rev++
-			if err := s.SwapCase(t.Context(), pipeline.Case{MessageID: "m", Rev: rev}, pipeline.Effects{Put: &turn}); err != nil {
+			c, err := s.LoadCase(t.Context(), "m")
+			c.Rev++
+			if err == nil {
+				err = s.SwapCase(t.Context(), c, pipeline.Effects{Put: &turn})
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -88,9 +91,9 @@ func TestForgottenStays(t *testing.T) {
 		if err := s.Mark(t.Context(), "c", pipeline.Markers{ResetBefore: turn.SentAt}); err != nil {
 			t.Fatal(err)
 		}
-		for days := range 100 {
+		for days := range 260 {
 			elapsed.Store(int64(time.Duration(days) * day))
-			if days == 19 {
+			if days == 95 {
 				turn.Feedback = "up"
 				put()
 			}
