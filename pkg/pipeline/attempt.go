@@ -35,7 +35,7 @@ type attempt struct {
 func (a *attempt) run(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.log.Error("panic", "value", fmt.Sprint(p), "stack", string(debug.Stack()))
+			a.log.ErrorContext(ctx, "panic", "value", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = Transient(ReasonCrash, fmt.Errorf("panic while answering"))
 		}
 	}()
@@ -94,7 +94,7 @@ func (a *attempt) send(ctx context.Context, r chat.Reply) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 3*time.Second, errors.New("publishing a snapshot took too long"))
 	defer cancel()
 	if err := SendReply(ctx, a.w.Replies, r); err != nil && ctx.Err() == nil {
-		a.log.Warn("publish snapshot", "kind", r.Kind, "err", err)
+		a.log.WarnContext(ctx, "publish snapshot", "kind", r.Kind, "err", err)
 	}
 }
 
@@ -145,7 +145,7 @@ func (a *attempt) settle(ctx context.Context, err error) Settlement {
 	case err == nil:
 		return Settlement{}
 	case errors.Is(err, errPublish):
-		a.log.Error("publish", "err", err)
+		a.log.ErrorContext(ctx, "publish", "err", err)
 		return Settlement{Action: Retry, After: policy.Backoff[0]}
 	case errors.Is(err, errFenced):
 		return Settlement{Action: Retry, After: time.Second} // find out how the other ended
@@ -154,10 +154,10 @@ func (a *attempt) settle(ctx context.Context, err error) Settlement {
 	}
 	v := Settle(err, a.k, policy, a.w.now(), mathrand.Float64())
 	if v.Action == Bury {
-		a.log.Error("giving up", "reason", v.Reason, "err", err)
+		a.log.ErrorContext(ctx, "giving up", "reason", v.Reason, "err", err)
 		return a.bury(ctx, v.Reason, err)
 	}
-	a.log.Warn("will try again", "after", v.After, "err", err)
+	a.log.WarnContext(ctx, "will try again", "after", v.After, "err", err)
 	told := a.k.Told
 	if v.Reason != "" {
 		a.tellDelay(ctx, err)
@@ -166,7 +166,7 @@ func (a *attempt) settle(ctx context.Context, err error) Settlement {
 	if _, err := a.w.ledger().settleAt(ctx, a.m.ID, Effects{}, func(k Case) (Case, error) {
 		return k.released(a.k.Fence, v.Counted, told)
 	}); err != nil {
-		a.log.Error("release", "err", err)
+		a.log.ErrorContext(ctx, "release", "err", err)
 	}
 	return Settlement{Action: Retry, After: v.After}
 }
@@ -203,7 +203,7 @@ func (a *attempt) giveBack(ctx context.Context) {
 		return k.released(a.k.Fence, false, false)
 	})
 	if err != nil {
-		a.log.Error("release", "err", err)
+		a.log.ErrorContext(ctx, "release", "err", err)
 	}
 }
 

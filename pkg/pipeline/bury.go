@@ -28,11 +28,11 @@ func (a *attempt) bury(ctx context.Context, reason Reason, cause error) Settleme
 		return k.died(a.k.Fence, reason, detail(cause), last.Seq)
 	})
 	if err != nil {
-		a.log.Error("give up", "err", err)
+		a.log.ErrorContext(ctx, "give up", "err", err)
 		return Settlement{Action: Retry, After: time.Second}
 	}
 	if err := a.w.finishBurial(ctx, a.d, a.m, k); err != nil {
-		a.log.Error("bury", "err", err)
+		a.log.ErrorContext(ctx, "bury", "err", err)
 		return Settlement{Action: Retry, After: a.w.config().Policy.Backoff[0]}
 	}
 	return Settlement{}
@@ -132,7 +132,7 @@ func (w *Worker) remember(ctx context.Context, m chat.Message) error {
 // buryUnreadable puts a message that cannot be decoded aside as it is. Nobody can
 // be told: who asked is not readable either.
 func (w *Worker) buryUnreadable(ctx context.Context, d Delivery, cause error) Settlement {
-	w.Log.Error("unreadable message", "err", cause)
+	w.Log.ErrorContext(ctx, "unreadable message", "err", cause)
 	err := w.Letters.Send(ctx, Envelope{
 		Group:   d.Group,
 		DedupID: chat.Hash(string(d.Body), "letter"),
@@ -144,7 +144,7 @@ func (w *Worker) buryUnreadable(ctx context.Context, d Delivery, cause error) Se
 		},
 	})
 	if err != nil {
-		w.Log.Error("bury", "err", err)
+		w.Log.ErrorContext(ctx, "bury", "err", err)
 		return Settlement{Action: Retry, After: w.config().Policy.wait(d.Receives - 1)}
 	}
 	measure(w.Metrics, MetricDeadLetters, 1, "reason", string(ReasonUnreadable))

@@ -48,7 +48,7 @@ func (c *Control) handle(ctx context.Context, d Delivery) Settlement {
 	if err == nil {
 		return Settlement{}
 	}
-	c.Log.Error("control", "msg_id", m.ID, "kind", m.Kind, "err", err)
+	c.Log.ErrorContext(ctx, "control", "msg_id", m.ID, "kind", m.Kind, "err", err)
 	policy := c.Policy
 	if policy.Tries == 0 {
 		policy = DefaultPolicy()

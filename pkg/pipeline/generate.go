@@ -103,7 +103,7 @@ func (a *attempt) prompt(ctx context.Context) (Prompt, []Passage, error) {
 	if a.w.Retriever != nil {
 		p.Passages, err = a.w.Retriever.Retrieve(ctx, p.Question, c.Passages)
 		if err != nil {
-			a.log.Warn("retrieve", "err", err)
+			a.log.WarnContext(ctx, "retrieve", "err", err)
 		}
 	}
 	return p, p.Passages, nil
@@ -144,7 +144,7 @@ func (a *attempt) thread(ctx context.Context) string {
 	}
 	said, err := reader.Thread(ctx, a.m, a.w.config().ThreadLimit)
 	if err != nil {
-		a.log.Warn("read thread", "err", err)
+		a.log.WarnContext(ctx, "read thread", "err", err)
 		return ""
 	}
 	var b strings.Builder

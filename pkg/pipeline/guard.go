@@ -41,7 +41,7 @@ func (a *attempt) guard(ctx context.Context, cancel context.CancelCauseFunc) fun
 func (a *attempt) beat(ctx context.Context) error {
 	now := a.w.now()
 	if err := a.w.Visibility.Extend(ctx, a.d, hidden); err != nil {
-		a.log.Warn("extend visibility", "err", err)
+		a.log.WarnContext(ctx, "extend visibility", "err", err)
 	}
 	_, err := a.w.ledger().settleAt(ctx, a.m.ID, Effects{}, func(k Case) (Case, error) {
 		return k.renewed(a.k.Fence, now.Add(lease))
@@ -78,7 +78,7 @@ func (a *attempt) fatal(ctx context.Context, err error) error {
 		return err
 	}
 	if err != nil && ctx.Err() == nil {
-		a.log.Warn("renew lease", "err", err)
+		a.log.WarnContext(ctx, "renew lease", "err", err)
 	}
 	return nil
 }

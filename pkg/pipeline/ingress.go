@@ -73,15 +73,15 @@ func (in *Ingress) Handle(ctx context.Context, r Request) Response {
 	switch {
 	case errors.Is(err, ErrUnauthorized):
 		measure(in.Metrics, MetricRefused, 1, "path", r.Path)
-		in.Log.Warn("refused", "path", r.Path, "err", err)
+		in.Log.WarnContext(ctx, "refused", "path", r.Path, "err", err)
 		return Response{Status: http.StatusUnauthorized}
 	case err != nil:
 		measure(in.Metrics, MetricMalformed, 1, "path", r.Path)
-		in.Log.Warn("malformed", "path", r.Path, "err", err)
+		in.Log.WarnContext(ctx, "malformed", "path", r.Path, "err", err)
 		return Response{Status: http.StatusOK}
 	}
 	if err := in.Accept(ctx, p); err != nil {
-		in.Log.Error("not durable", "path", r.Path, "err", err)
+		in.Log.ErrorContext(ctx, "not durable", "path", r.Path, "err", err)
 		return plain(http.StatusServiceUnavailable, "try again\n")
 	}
 	measure(in.Metrics, MetricAck, ms(in.now().Sub(began)), "path", r.Path)
@@ -98,13 +98,13 @@ func (in *Ingress) Accept(ctx context.Context, p Parsed) error {
 		measure(in.Metrics, MetricIgnored, 1, "why", p.Ignored)
 	}
 	if p.Retry > 0 {
-		in.Log.Info("redelivered by the platform", "retry", strconv.Itoa(p.Retry))
+		in.Log.InfoContext(ctx, "redelivered by the platform", "retry", strconv.Itoa(p.Retry))
 	}
 	for _, m := range p.Messages {
 		if err := SendMessage(ctx, in.queue(m.Kind), m, ""); err != nil {
 			return fmt.Errorf("enqueue %s: %w", m.Kind, err)
 		}
-		in.Log.Info("accepted", "msg_id", m.ID, "kind", m.Kind, "conversation", m.Conversation.Group()[:12])
+		in.Log.InfoContext(ctx, "accepted", "msg_id", m.ID, "kind", m.Kind, "conversation", m.Conversation.Group()[:12])
 	}
 	return nil
 }

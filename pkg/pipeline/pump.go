@@ -56,7 +56,7 @@ func (p *Pump) receive(ctx context.Context) []Delivery {
 	if err == nil || ctx.Err() != nil {
 		return batch
 	}
-	p.Log.Error("receive", "queue", p.Name, "err", err)
+	p.Log.ErrorContext(ctx, "receive", "queue", p.Name, "err", err)
 	select {
 	case <-ctx.Done():
 	case <-time.After(time.Second):
@@ -68,7 +68,7 @@ func (p *Pump) receive(ctx context.Context) []Delivery {
 func (p *Pump) handle(ctx context.Context, batch []Delivery) (settled []Settlement) {
 	defer func() {
 		if v := recover(); v != nil {
-			p.Log.Error("panic", "queue", p.Name, "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+			p.Log.ErrorContext(ctx, "panic", "queue", p.Name, "value", fmt.Sprint(v), "stack", string(debug.Stack()))
 			settled = make([]Settlement, len(batch))
 			for i := range settled {
 				settled[i] = Settlement{Action: Retry, After: 5 * time.Second}
@@ -90,7 +90,7 @@ func (p *Pump) settle(ctx context.Context, batch []Delivery, settled []Settlemen
 			err = p.Queue.Extend(ctx, d, settled[i].After)
 		}
 		if err != nil {
-			p.Log.Warn("settle", "queue", p.Name, "err", err)
+			p.Log.WarnContext(ctx, "settle", "queue", p.Name, "err", err)
 		}
 	}
 }

@@ -99,14 +99,14 @@ func (r *Responder) serve(ctx context.Context, d Delivery, reply chat.Reply) Set
 	case err == nil:
 		return Settlement{}
 	case !reply.Kind.Terminal():
-		log.Info("snapshot dropped", "err", err)
+		log.InfoContext(ctx, "snapshot dropped", "err", err)
 		return Settlement{}
 	}
 	now := clock(r.Now)
 	e := Classify(err)
 	tooOld := now.Sub(d.SentAt) > r.maxAge()
 	if e.Permanent || tooOld {
-		log.Error("could not be shown", "reason", e.Reason, "err", err)
+		log.ErrorContext(ctx, "could not be shown", "reason", e.Reason, "err", err)
 		return r.bury(ctx, d, reply, err)
 	}
 	p := Policy{Backoff: r.Backoff}
@@ -117,7 +117,7 @@ func (r *Responder) serve(ctx context.Context, d Delivery, reply chat.Reply) Set
 	if e.After > 0 {
 		after = e.After
 	}
-	log.Warn("will be shown later", "after", after, "err", err)
+	log.WarnContext(ctx, "will be shown later", "after", after, "err", err)
 	return Settlement{Action: Retry, After: after}
 }
 
@@ -125,7 +125,7 @@ func (r *Responder) serve(ctx context.Context, d Delivery, reply chat.Reply) Set
 func (r *Responder) show(ctx context.Context, d Delivery, reply chat.Reply) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.Log.Error("panic", "value", fmt.Sprint(p), "stack", string(debug.Stack()))
+			r.Log.ErrorContext(ctx, "panic", "value", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = Transient(ReasonCrash, errors.New("panic while posting"))
 		}
 	}()
@@ -179,7 +179,7 @@ func (r *Responder) bury(ctx context.Context, d Delivery, reply chat.Reply, caus
 		},
 	})
 	if err != nil {
-		r.Log.Error("bury", "err", err)
+		r.Log.ErrorContext(ctx, "bury", "err", err)
 		return Settlement{Action: Retry, After: time.Minute}
 	}
 	measure(r.Metrics, MetricDeadLetters, 1, "reason", string(e.Reason))

@@ -78,7 +78,7 @@ func (w *Worker) Handle(ctx context.Context, batch []Delivery) []Settlement {
 
 func (w *Worker) handle(ctx context.Context, d Delivery) Settlement {
 	if err := w.Visibility.Extend(ctx, d, hidden); err != nil {
-		w.Log.Warn("extend visibility", "err", err)
+		w.Log.WarnContext(ctx, "extend visibility", "err", err)
 	}
 	m, err := chat.DecodeMessage(d.Body)
 	if err != nil {
@@ -100,7 +100,7 @@ func (w *Worker) ask(ctx context.Context, d Delivery, m chat.Message) Settlement
 	log := w.Log.With("msg_id", m.ID, "conversation", m.Conversation.Group()[:12], "attempt", d.Receives)
 	if wanted, err := w.wanted(ctx, m); err != nil || !wanted {
 		if err != nil {
-			log.Error("read memory", "err", err)
+			log.ErrorContext(ctx, "read memory", "err", err)
 			return Settlement{Action: Retry, After: w.config().Policy.wait(d.Receives - 1)}
 		}
 		measure(w.Metrics, MetricIgnored, 1, "why", "not_in_thread")
@@ -110,7 +110,7 @@ func (w *Worker) ask(ctx context.Context, d Delivery, m chat.Message) Settlement
 	for {
 		k, met, err := w.ledger().claim(ctx, claim{message: m, encoded: d.Body, owner: owner, lease: lease})
 		if err != nil {
-			log.Error("claim", "err", err)
+			log.ErrorContext(ctx, "claim", "err", err)
 			return Settlement{Action: Retry, After: w.config().Policy.wait(d.Receives - 1)}
 		}
 		if met != Claimed {
@@ -153,7 +153,7 @@ func (w *Worker) met(ctx context.Context, d Delivery, m chat.Message, k Case, me
 		err = SendReply(ctx, w.Replies, r)
 	}
 	if err != nil {
-		w.Log.Error("publish", "msg_id", m.ID, "err", err)
+		w.Log.ErrorContext(ctx, "publish", "msg_id", m.ID, "err", err)
 		return Settlement{Action: Retry, After: w.config().Policy.wait(d.Receives - 1)}
 	}
 	return Settlement{}
@@ -190,7 +190,7 @@ func (w *Worker) notice(ctx context.Context, m chat.Message) Settlement {
 	key := string(m.Kind)
 	if m.Kind == chat.KindReset {
 		if err := w.Memory.Mark(ctx, m.Conversation.Key(), Markers{ResetBefore: m.SentAt}); err != nil {
-			w.Log.Error("reset", "msg_id", m.ID, "err", err)
+			w.Log.ErrorContext(ctx, "reset", "msg_id", m.ID, "err", err)
 			return Settlement{Action: Retry, After: w.config().Policy.Backoff[0]}
 		}
 	}
@@ -198,7 +198,7 @@ func (w *Worker) notice(ctx context.Context, m chat.Message) Settlement {
 	r.Seq, r.Language = 1, w.language(m)
 	r.Markdown = phrase.In(r.Language).Say(key)
 	if err := SendReply(ctx, w.Replies, r); err != nil {
-		w.Log.Error("publish", "msg_id", m.ID, "err", err)
+		w.Log.ErrorContext(ctx, "publish", "msg_id", m.ID, "err", err)
 		return Settlement{Action: Retry, After: w.config().Policy.Backoff[0]}
 	}
 	return Settlement{}
