@@ -115,9 +115,10 @@ func killAt(w *world, question string, point pipelinetest.Point, mode pipelinete
 	select {
 	case <-faults.Died():
 		p.kill()
-		p = w.boot(nil)
 	case <-time.After(5 * time.Minute):
+		p.stop() // a failure that was survived, or a point this history does not reach
 	}
+	p = w.boot(nil)
 	if !accepted { // as Slack does
 		p.accept(w.slack.EventMention(q).Retry(1, "http_error"))
 	}

@@ -9,7 +9,6 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -37,6 +36,32 @@ type world struct {
 	mu    sync.Mutex
 	calls map[string]int // of the model, by message; guarded by mu
 	opts  worldOptions
+	log   journal // what the processes logged, shown when the test fails
+}
+
+// journal is a log that several processes write to.
+type journal struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.buf.Write(p)
+}
+
+// show tells what happened, when the test has failed.
+func (w *world) show() {
+	if !w.t.Failed() {
+		return
+	}
+	w.log.mu.Lock()
+	defer w.log.mu.Unlock()
+	w.t.Logf("the processes logged:\n%s", w.log.buf.String())
+	for _, c := range w.slack.Calls() {
+		w.t.Logf("%s %s %v", c.At.Format("05.000"), c.Method, c.Args)
+	}
 }
 
 type worldOptions struct {
@@ -57,6 +82,7 @@ func inWorld(t *testing.T, opts worldOptions, test func(w *world)) {
 		if w.model == nil {
 			w.model = &demo.Model{Pace: 20 * time.Millisecond}
 		}
+		t.Cleanup(w.show)
 		test(w)
 		if open := w.slack.OpenStreams(); len(open) > 0 {
 			t.Errorf("%d streams were left open", len(open))
@@ -75,6 +101,7 @@ type process struct {
 	system *pipeline.System
 	cancel context.CancelFunc
 	done   chan struct{}
+	once   sync.Once
 }
 
 // boot starts a process whose calls to the outside pass through faults, nil for
@@ -84,15 +111,13 @@ func (w *world) boot(faults *pipelinetest.Faults) *process {
 	if faults == nil {
 		faults = pipelinetest.NewFaults()
 	}
-	log := slog.New(slog.DiscardHandler)
-	if os.Getenv("E2E_LOG") != "" {
-		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
+	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	store, err := sqlitestore.Open(w.t.Context(), w.path, sqlitestore.Options{Serve: true, Logger: log})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	p := &process{w: w, faults: faults, store: store, done: make(chan struct{})}
+	w.t.Cleanup(p.kill) // a test that failed leaves nothing behind
 	api, err := slackapi.New(slackapi.Config{
 		Token: func() string { return slacktest.DefaultToken }, BaseURL: w.slack.APIURL(), Log: log,
 		HTTPClient: &http.Client{Transport: faulty{faults, w.slack.Transport()}, Timeout: 8 * time.Second},
@@ -131,11 +156,13 @@ func (w *world) boot(faults *pipelinetest.Faults) *process {
 
 // stop ends the process gracefully.
 func (p *process) stop() {
-	p.cancel()
-	<-p.done
-	if err := p.store.Close(); err != nil {
-		p.w.t.Error(err)
-	}
+	p.once.Do(func() {
+		p.cancel()
+		<-p.done
+		if err := p.store.Close(); err != nil {
+			p.w.t.Error(err)
+		}
+	})
 }
 
 // kill ends the process as SIGKILL does: nothing it still does has an effect.
@@ -250,14 +277,16 @@ func (w *world) settled(limit time.Duration, channel, root string, n int) []stri
 	w.t.Helper()
 	var texts []string
 	w.within(limit, "settled", func() bool {
-		texts = nil
+		if texts = nil; !w.quiet() { // first: what is read after it is final
+			return false
+		}
 		for _, m := range w.slack.Answers(channel, root) {
 			if m.Open || strings.TrimSpace(m.Text()) == "" {
 				return false
 			}
 			texts = append(texts, m.Text())
 		}
-		return len(texts) == n && w.quiet()
+		return len(texts) == n
 	})
 	return texts
 }
