@@ -38,8 +38,8 @@ func classify(otherwise pipeline.Reason, operation, target string, err error) er
 	if errors.As(err, &known) {
 		return err
 	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
+	api := apiError(err)
+	if api == nil {
 		return pipeline.Transient(otherwise, fmt.Errorf("%s %s: %w", operation, target, err))
 	}
 	said := &serviceError{operation, target, api}
@@ -83,10 +83,19 @@ func exception(code string) string {
 	return strings.ToUpper(code[:1]) + code[1:]
 }
 
+// apiError is what the service said in err's chain, nil if it said nothing.
+func apiError(err error) smithy.APIError {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return nil
+	}
+	return api
+}
+
 // isCode reports whether err is the service's exception of that name.
 func isCode(err error, name string) bool {
-	var api smithy.APIError
-	return errors.As(err, &api) && exception(api.ErrorCode()) == name
+	api := apiError(err)
+	return api != nil && exception(api.ErrorCode()) == name
 }
 
 // retryAfter is the wait that the service asked for in its response, 0 if none.

@@ -19,8 +19,6 @@ func (s *Server) Default(c Call) *Response {
 			"usage":      object{"inputTokens": 10, "outputTokens": 5, "totalTokens": 15},
 			"metrics":    object{"latencyMs": 12},
 		})
-	case OpRetrieve:
-		return JSON(object{"retrievalResults": []object{}})
 	}
 	return s.store.respond(c)
 }
