@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/schemas"
+	"github.com/aws/smithy-go/transport/http/protocol/restjson1"
 
 	"parley/pkg/pipeline"
 )
@@ -86,6 +88,15 @@ func newRetryer() aws.Retryer {
 	})
 }
 
+// options makes a client fit for streams beside each other. The SDK gives all calls
+// of a client one codec, whose buffers the goroutines of concurrent streams would
+// share without a lock (smithy-go, internal/eventstream/codec.go); so each call gets
+// its own.
+func (m *Model) options(o *bedrockruntime.Options) {
+	o.Retryer = m.retry
+	o.Protocol = restjson1.New(schemas.AmazonBedrockFrontendService)
+}
+
 func (m *Model) capabilities(modelID string) Capabilities {
 	if m.config.Capabilities != nil && modelID == m.config.ModelID {
 		return *m.config.Capabilities
@@ -125,7 +136,7 @@ func (m *Model) answer(ctx context.Context, p pipeline.Prompt, s *speaker) error
 	modelID := cmp.Or(p.Model, m.config.ModelID)
 	err := m.fit(ctx, modelID, p, s)
 	fallback := m.config.FallbackModelID
-	if err == nil || s.spoken || fallback == "" || fallback == modelID || !wantsFallback(err) || ctx.Err() != nil {
+	if err == nil || s.spoken || fallback == "" || fallback == modelID || !wantsFallback(err) {
 		return err
 	}
 	m.config.Log.Warn("trying the fallback model", "model", modelID, "fallback", fallback, "err", err)

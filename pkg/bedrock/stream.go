@@ -42,9 +42,7 @@ func (m *Model) once(ctx context.Context, modelID string, p pipeline.Prompt, s *
 	c.silence.start(m.config.FirstEvent)
 	defer c.silence.stop()
 
-	response, err := m.client.ConverseStream(ctx, m.request(modelID, p), func(o *bedrockruntime.Options) {
-		o.Retryer = m.retry
-	})
+	response, err := m.client.ConverseStream(ctx, m.request(modelID, p), m.options)
 	if err != nil {
 		return c.failure(ctx, err)
 	}
