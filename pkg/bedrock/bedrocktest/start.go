@@ -56,8 +56,9 @@ func config(url string, transport *http.Transport) aws.Config {
 	}
 }
 
-// plainBody hides the WriteTo of request bodies; settle tells why. It makes tests
-// independent of how busy the machine is.
+// plainBody hides the WriteTo of request bodies. settle tells why, and makes it rare
+// for clients that are not ours; without WriteTo it cannot happen, however busy the
+// machine is.
 type plainBody struct{ next http.RoundTripper }
 
 func (p plainBody) RoundTrip(r *http.Request) (*http.Response, error) {
