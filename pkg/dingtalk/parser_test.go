@@ -148,23 +148,6 @@ func TestCardValue(t *testing.T) {
 	}
 }
 
-func TestParseAllocations(t *testing.T) {
-	p := NewParser(Config{})
-	a, err := txtar.ParseFile("testdata/messages/richtext_group.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	data := part(a, "body.json")
-	allocs := testing.AllocsPerRun(100, func() {
-		if _, err := p.Message(data, received); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if allocs > 150 {
-		t.Errorf("%v allocations for one message, want at most 150", allocs)
-	}
-}
-
 func BenchmarkMessage(b *testing.B) {
 	a, err := txtar.ParseFile("testdata/messages/text_group_quote.txtar")
 	if err != nil {

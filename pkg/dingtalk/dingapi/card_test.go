@@ -209,27 +209,44 @@ func TestReplayTurnsTheApologyIntoTheAnswer(t *testing.T) {
 	}
 }
 
-func TestLongAnswerContinuesBelowTheCard(t *testing.T) {
+func TestLongAnswerTakesMoreCards(t *testing.T) {
 	r := newRig(t, dingtest.Options{}, template)
 	defer r.done()
 	m := r.ask(dingtest.Inbound{Group: group})
 	r.must(r.reply(m, chat.Final, strings.Repeat("A paragraph.\n\n", 600)))
 	posts := r.dt.Posts(group)
-	if len(posts) < 2 || posts[0].Via != "card" || posts[0].State != dingtest.CardFinal || posts[1].Via != "webhook" {
-		t.Fatalf("%d posts, the first by %s", len(posts), posts[0].Via)
+	if len(posts) < 2 {
+		t.Fatalf("%d cards", len(posts))
+	}
+	for i, p := range posts {
+		if p.Via != "card" || p.State != dingtest.CardFinal || (len(p.Mentions) > 0) != (i == 0) {
+			t.Errorf("part %d: %s %s, mentions %v", i, p.Via, p.State, p.Mentions)
+		}
 	}
 	if got := strings.Count(strings.Join(texts(posts), ""), "A paragraph."); got != 600 {
 		t.Errorf("%d of 600 paragraphs arrived", got)
 	}
+	again := r.reply(m, chat.Final, "Short.")
+	again.Fence = 2
+	r.must(again)
+	r.sees(group, "card final Short.")
 }
 
 func TestWithdrawnCard(t *testing.T) {
-	r := newRig(t, dingtest.Options{}, template)
-	defer r.done()
-	m := r.ask(dingtest.Inbound{})
-	r.must(r.reply(m, chat.Final, "Because."))
-	r.must(r.reply(m, chat.Withdrawn, ""))
-	r.sees(staff, "card final This question was withdrawn.")
+	for _, recall := range []bool{true, false} {
+		r := newRig(t, dingtest.Options{}, template)
+		m := r.ask(dingtest.Inbound{})
+		r.must(r.reply(m, chat.Final, "Because."))
+		if recall {
+			r.must(r.reply(m, chat.Withdrawn, ""))
+			r.sees(staff)
+		} else {
+			r.dt.Fail(dingtest.DirectRecall, 1, dingtest.FaultUnknown)
+			r.must(r.reply(m, chat.Withdrawn, ""))
+			r.sees(staff, "card final This question was withdrawn.")
+		}
+		r.done()
+	}
 }
 
 // Buttons on the card lead back to the question.
@@ -239,7 +256,7 @@ func TestCardButtons(t *testing.T) {
 	m := r.ask(dingtest.Inbound{Group: group})
 	r.must(r.reply(m, chat.Final, "Because."))
 	p := dingtalk.NewParser(dingtalk.Config{})
-	parsed, err := p.Card(r.dt.Press(outTrackID(m.ID), "other", "up"), time.Now())
+	parsed, err := p.Card(r.dt.Press(outTrackID(m.ID, 0), "other", "up"), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

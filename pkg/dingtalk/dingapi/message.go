@@ -20,7 +20,7 @@ const (
 	byWebhook = "webhook/" // no id of DingTalk's: never recalled
 	byGroup   = "group/"   // and a processQueryKey
 	byDirect  = "direct/"  // likewise
-	byCard    = "card/"    // and an outTrackId
+	byCard    = "card/"    // and an outTrackId, and "/" and a processQueryKey if known
 )
 
 // messages posts those of parts that are not shown yet, in order. They are shown
@@ -36,8 +36,7 @@ func (w *work) messages(ctx context.Context, parts []string) error {
 		w.at.Intent = nil
 	}
 	for i := w.shown(hashes); i < len(parts); i++ {
-		first := i == 0 && w.at.Mode != modeCard // a card mentions the asker itself
-		if err := w.message(ctx, parts[i], hashes[i], first); err != nil {
+		if err := w.message(ctx, parts[i], hashes[i], i == 0); err != nil {
 			return err
 		}
 	}

@@ -75,13 +75,9 @@ type work struct {
 
 func (w *work) now() time.Time { return w.c.cfg.Now() }
 
-// cards reports whether this answer is shown as a card. Parley's own notices are
-// not worth the metered calls, and nothing is lost if one is seen twice.
+// cards reports whether this answer is shown in cards.
 func (w *work) cards() bool {
-	if w.c.cfg.CardTemplateID == "" {
-		return w.at.Mode == modeCard
-	}
-	return w.at.Mode == modeCard || w.at.Mode == "" && w.reply.Kind != chat.Notice
+	return w.at.Mode == modeCard || w.at.Mode == "" && w.c.cfg.CardTemplateID != ""
 }
 
 func (w *work) working(ctx context.Context) error {
@@ -104,14 +100,10 @@ func (w *work) terminal(ctx context.Context) error {
 	if len(parts) == 0 {
 		return pipeline.Permanent(pipeline.ReasonChat, errors.New("an answer without text"))
 	}
-	w.p.pace.forget(outTrackID(w.reply.MessageID))
 	if w.cards() {
-		err := w.finishCard(ctx, parts[0])
-		if err != nil && w.at.Mode != modeBroken {
+		w.p.pace.forget(w.at.Key)
+		if err := w.finishCards(ctx, parts); w.at.Mode != modeBroken {
 			return err
-		}
-		if err == nil {
-			parts = parts[1:]
 		}
 	} else if w.at.Mode == "" {
 		w.at.Mode = modeMessage
@@ -124,13 +116,17 @@ func (w *work) terminal(ctx context.Context) error {
 	return nil
 }
 
-// withdraw takes back what can be taken back: messages that the OpenAPI posted,
-// and the content of cards. What went through a webhook stays.
+// withdraw takes back what can be taken back: cards, and messages that the
+// OpenAPI posted. What went through a webhook stays.
 func (w *work) withdraw(ctx context.Context) error {
 	if w.at.Mode == modeCard {
-		if err := w.finishCard(ctx, w.say("withdrawn")); err != nil && w.at.Mode != modeBroken {
+		if err := w.landed(); err != nil {
 			return err
 		}
+		if len(w.at.Posts) == 0 { // its creation may have succeeded unnoticed
+			w.at.Posts = []pipeline.Post{{ID: byCard + w.at.Key}}
+		}
+		return w.removeCards(ctx, 0)
 	}
 	w.recallOlder(ctx, 0)
 	w.unsign(ctx)

@@ -27,16 +27,17 @@ var (
 	stateFailed = state{"failed", "5"}
 )
 
-// stream makes the card's content equal to text. The guid is the same whenever
+// stream makes the content of a part's card equal to text. The guid is the same whenever
 // the same update is made again, so that it counts once. After an update of
 // unknown outcome the placement says so: it might yet land on a later one.
-func (w *work) stream(ctx context.Context, text string, s state) error {
+func (w *work) stream(ctx context.Context, part int, text string, s state) error {
+	card := outTrackID(w.reply.MessageID, part)
 	var out struct {
 		Success *bool `json:"success"`
 		Result  *bool `json:"result"`
 	}
 	err := w.call(ctx, methodCardStream, map[string]any{
-		"outTrackId": w.at.Key, "guid": w.guid(text, s), "key": dingtalk.VarContent, "content": text,
+		"outTrackId": card, "guid": w.guid(card, text, s), "key": dingtalk.VarContent, "content": text,
 		"isFull": true, "isFinalize": s == stateFinal, "isError": s == stateFailed,
 	}, &out)
 	if err == nil && (no(out.Success) || no(out.Result)) {
@@ -51,15 +52,15 @@ func (w *work) stream(ctx context.Context, text string, s state) error {
 func no(b *bool) bool { return b != nil && !*b }
 
 // guid identifies an update.
-func (w *work) guid(text string, s state) string {
-	h := chat.Hash(w.at.Key, strconv.FormatInt(w.reply.Fence, 10), s.name, text)
+func (w *work) guid(card, text string, s state) string {
+	h := chat.Hash(card, strconv.FormatInt(w.reply.Fence, 10), s.name, text)
 	return fmt.Sprintf("%s-%s-%s-%s-%s", h[:8], h[8:12], h[12:16], h[16:20], h[20:32])
 }
 
-// update sets variables of the card.
-func (w *work) update(ctx context.Context, params map[string]string) error {
+// update sets variables of a part's card.
+func (w *work) update(ctx context.Context, part int, params map[string]string) error {
 	return w.call(ctx, methodCardUpdate, map[string]any{
-		"outTrackId": w.at.Key, "cardData": map[string]any{"cardParamMap": params},
+		"outTrackId": outTrackID(w.reply.MessageID, part), "cardData": map[string]any{"cardParamMap": params},
 		"cardUpdateOptions": map[string]bool{"updateCardDataByKey": true, "updatePrivateDataByKey": true},
 	}, nil)
 }
@@ -83,7 +84,7 @@ func (w *work) renewValue(ctx context.Context) {
 	if w.at.Stream.Fence == w.reply.Fence && w.reply.Reason == "" {
 		return
 	}
-	if err := w.update(ctx, map[string]string{dingtalk.VarValue: w.value()}); err != nil {
+	if err := w.update(ctx, 0, map[string]string{dingtalk.VarValue: w.value()}); err != nil {
 		w.c.cfg.Log.Info("renew card value", "msg_id", w.reply.MessageID, "err", err)
 		return
 	}

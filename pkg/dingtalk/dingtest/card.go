@@ -24,6 +24,7 @@ type Card struct {
 	Delivered    bool
 	Updates      int // streaming calls that changed it
 	CreatedAt    time.Time
+	carrier      string // a processQueryKey
 	guids        []string
 	order        int
 }
@@ -59,7 +60,8 @@ func (s *Server) cardCreate(r *request) reply {
 	s.serial++
 	c.order = s.serial
 	s.cards[id] = c
-	result := map[string]any{"spaceId": conversation, "success": s.undeliver == 0, "carrierId": s.next("carrier"), "errorMsg": ""}
+	c.carrier = s.next("carrier") + "/+="
+	result := map[string]any{"spaceId": conversation, "success": s.undeliver == 0, "carrierId": c.carrier, "errorMsg": ""}
 	if s.undeliver > 0 {
 		s.undeliver--
 		result["errorMsg"] = "SYSTEM_ERROR"

@@ -151,15 +151,29 @@ func (s *Server) openMessage(r *request, conversation string) (*Message, *reply)
 func (s *Server) recall(r *request) reply {
 	done, failed := []string{}, map[string]string{}
 	for _, key := range r.strings("processQueryKeys") {
-		i := slices.IndexFunc(s.messages, func(m *Message) bool { return m.Key == key && !m.Recalled })
-		if i < 0 {
+		if s.recalled(key) {
+			done = append(done, key)
+		} else {
 			failed[key] = "message not found"
-			continue
 		}
-		s.messages[i].Recalled = true
-		done = append(done, key)
 	}
 	return ok(map[string]any{"successResult": done, "failedResult": failed})
+}
+
+func (s *Server) recalled(key string) bool {
+	for _, m := range s.messages {
+		if m.Key == key && !m.Recalled {
+			m.Recalled = true
+			return true
+		}
+	}
+	for _, c := range s.cards {
+		if c.carrier == key && c.Delivered {
+			c.Delivered = false
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Server) react(r *request) reply {
