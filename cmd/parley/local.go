@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"parley/pkg/chat"
@@ -43,12 +44,6 @@ type local struct {
 	off []string
 	// receivers hold sockets open instead of a public URL.
 	receivers []receiver
-}
-
-// receiver feeds events that do not come over HTTP to the ingress until ctx ends.
-type receiver struct {
-	name string
-	run  func(ctx context.Context, accept func(context.Context, pipeline.Parsed) error) error
 }
 
 // openLocal reads the configuration and opens the store. The caller closes it.
@@ -147,11 +142,13 @@ func (l *local) serve(ctx context.Context, ready func(address string)) error {
 		}
 	}()
 	context.AfterFunc(running, func() { l.shutdown(server) })
+	var receiving sync.WaitGroup
 	for _, r := range l.receivers {
-		go l.receive(running, r, ingress.Accept)
+		receiving.Go(func() { l.receive(running, r) })
 	}
 	ready(listener.Addr().String())
 	err = l.system.Run(running)
+	receiving.Wait()
 	select {
 	case serveErr := <-failed:
 		return errors.Join(serveErr, err)
@@ -169,8 +166,8 @@ func (l *local) shutdown(server *http.Server) {
 	}
 }
 
-func (l *local) receive(ctx context.Context, r receiver, accept func(context.Context, pipeline.Parsed) error) {
-	if err := r.run(ctx, accept); err != nil && ctx.Err() == nil {
+func (l *local) receive(ctx context.Context, r receiver) {
+	if err := r.run(ctx); err != nil && ctx.Err() == nil {
 		l.log.Error("connector ended", "platform", r.name, "err", err)
 	}
 }

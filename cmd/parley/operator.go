@@ -15,10 +15,7 @@ func withOperator(ctx context.Context, f *letterFlags, do func(*pipeline.Operato
 	if path == "" {
 		path = defaultData
 	}
-	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("there is no data file %s; name it with --data", path)
-	}
-	store, err := sqlitestore.Open(ctx, path, sqlitestore.Options{})
+	store, err := openData(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -31,4 +28,12 @@ func withOperator(ctx context.Context, f *letterFlags, do func(*pipeline.Operato
 		err = closeErr
 	}
 	return err
+}
+
+// openData opens a data file that exists, beside whatever process serves it.
+func openData(ctx context.Context, path string) (*sqlitestore.Store, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("there is no data file %s; name it with --data", path)
+	}
+	return sqlitestore.Open(ctx, path, sqlitestore.Options{})
 }

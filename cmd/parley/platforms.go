@@ -15,7 +15,6 @@ import (
 	"parley/pkg/bedrock"
 	"parley/pkg/chat"
 	"parley/pkg/config"
-	"parley/pkg/dingtalk"
 	"parley/pkg/dingtalk/dingapi"
 	"parley/pkg/pipeline"
 	"parley/pkg/slack"
@@ -30,14 +29,27 @@ func (l *local) platforms(ctx context.Context) error {
 	if err := errors.Join(config.Load(&s), config.Load(&d)); err != nil {
 		return err
 	}
-	if err := l.slack(s); err != nil {
-		return err
-	}
-	if err := l.dingtalk(d); err != nil {
+	if err := errors.Join(l.slack(s), l.dingtalk(d), l.sockets()); err != nil {
 		return err
 	}
 	if l.flags.page {
 		l.web()
+	}
+	return nil
+}
+
+// sockets prepares the connectors that --connect asked for.
+func (l *local) sockets() error {
+	ingress := l.system.Ingress()
+	for _, platform := range l.flags.connect {
+		if l.system.Posters[chat.Platform(platform)] == nil {
+			return fmt.Errorf("--connect %s: the platform has no credentials to answer with", platform)
+		}
+		r, err := newReceiver(platform, ingress.Accept, l.log)
+		if err != nil {
+			return err
+		}
+		l.receivers = append(l.receivers, r)
 	}
 	return nil
 }
@@ -47,12 +59,7 @@ func (l *local) slack(s config.Slack) error {
 		l.off = append(l.off, "slack       off: SLACK_SIGNING_SECRET and SLACK_BOT_TOKEN are not set")
 		return nil
 	}
-	parser, err := slack.NewParser(slack.Config{
-		Secrets:   func() []string { return []string{s.SigningSecret} },
-		FollowUps: l.chat.FollowUps != pipeline.FollowNever,
-		APIURL:    s.APIURL,
-		Language:  l.chat.Language,
-	})
+	parser, err := slackParser(s, l.chat)
 	if err != nil {
 		return err
 	}
@@ -75,13 +82,7 @@ func (l *local) dingtalk(d config.DingTalk) error {
 		l.off = append(l.off, "dingtalk    off: DINGTALK_CLIENT_ID and DINGTALK_CLIENT_SECRET are not set")
 		return nil
 	}
-	parser := dingtalk.NewParser(dingtalk.Config{
-		Secrets:        func() []string { return []string{d.ClientSecret} },
-		RobotCode:      d.RobotCode,
-		CorpID:         d.CorpID,
-		PersonalGroups: l.chat.GroupMemory == "person",
-		TrustedHosts:   trustedHosts(d.APIURL, d.OAPIURL),
-	})
+	parser := dingtalkParser(d, l.chat)
 	l.system.Parsers["/dingtalk/messages"], l.system.Parsers["/dingtalk/cards"] = parser, parser
 	api, err := dingapi.New(dingapi.Config{
 		ClientID: d.ClientID, Secret: func(context.Context) (string, error) { return d.ClientSecret, nil }, RobotCode: d.RobotCode,

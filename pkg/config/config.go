@@ -151,9 +151,12 @@ func (s *Slack) check() error {
 	if !strings.HasSuffix(s.APIURL, "/") {
 		s.APIURL += "/"
 	}
+	var pair error
+	if s.AppToken == "" { // Socket Mode has no signatures
+		pair = together("SLACK_SIGNING_SECRET", s.SigningSecret, "SLACK_BOT_TOKEN", s.BotToken)
+	}
 	return errors.Join(
-		address("SLACK_API_URL", s.APIURL),
-		together("SLACK_SIGNING_SECRET", s.SigningSecret, "SLACK_BOT_TOKEN", s.BotToken),
+		address("SLACK_API_URL", s.APIURL), pair,
 		notKind("SLACK_BOT_TOKEN", s.BotToken, "a bot token (xoxb-...)", "xapp-", "xoxp-"),
 		notKind("SLACK_APP_TOKEN", s.AppToken, "an app-level token (xapp-...)", "xoxb-", "xoxp-"),
 	)
