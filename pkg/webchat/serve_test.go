@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -262,4 +264,48 @@ func TestOtherPathsPass(t *testing.T) {
 	if reached != "tunnel.example/slack/events" {
 		t.Errorf("reached %q", reached)
 	}
+}
+
+var (
+	wordKey = regexp.MustCompile(`(?m)(?:^  |, )(?:'([a-z.]+)'|([a-z]+)): ['"]`)
+	usedKey = regexp.MustCompile(`data-t(?:-label|-placeholder)?="([^"]+)"|say\('([^']+)'\)`)
+)
+
+// The page speaks both languages, and every word it uses is in them.
+func TestWords(t *testing.T) {
+	source, err := files.ReadFile("page/words.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	english, rest, _ := strings.Cut(string(source), "const zh = {")
+	chinese, _, _ := strings.Cut(rest, "};")
+	en, zh := keys(wordKey, english), keys(wordKey, chinese)
+	if diff := cmp.Diff(en, zh); diff != "" || len(en) < 30 {
+		t.Errorf("%d English words; Chinese ones differ (-en +zh):\n%s", len(en), diff)
+	}
+	entries, err := files.ReadDir("page")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		data, err := files.ReadFile("page/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range keys(usedKey, string(data)) {
+			if !slices.Contains(en, key) {
+				t.Errorf("%s says %q, which is in no language", e.Name(), key)
+			}
+		}
+	}
+}
+
+// keys are the non-empty groups of all matches, sorted, each once.
+func keys(pattern *regexp.Regexp, text string) []string {
+	var out []string
+	for _, groups := range pattern.FindAllStringSubmatch(text, -1) {
+		out = append(out, groups[1]+groups[2])
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

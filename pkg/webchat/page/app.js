@@ -59,9 +59,13 @@ function listRecent() {
 // A loss that mends itself within a moment is not worth a word.
 let lostTimer;
 function connected(yes) {
-  clearTimeout(lostTimer);
-  if (yes) $('state').hidden = true;
-  else lostTimer = setTimeout(() => { $('state').textContent = say('offline'); $('state').hidden = false; }, 1500);
+  if (yes) {
+    clearTimeout(lostTimer);
+    lostTimer = undefined;
+    $('state').hidden = true;
+  } else {
+    lostTimer ??= setTimeout(() => { $('state').textContent = say('offline'); $('state').hidden = false; }, 1500);
+  }
 }
 
 // Someone who has scrolled up is reading; the log then stays where it is.
