@@ -11,7 +11,6 @@ import (
 	"os"
 	"time"
 
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/spf13/cobra"
 
 	"parley/pkg/config"
@@ -92,9 +91,9 @@ func feed(ctx context.Context, data string, log *slog.Logger) (*pipeline.Ingress
 	if q.Requests == "" || q.Control == "" {
 		return nil, nil, errors.New("REQUESTS_QUEUE_URL and CONTROL_QUEUE_URL are not set; set both, or name a data file with --data")
 	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	cfg, err := loadAWS(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the AWS configuration: %w", err)
+		return nil, nil, err
 	}
 	client := sqsqueue.NewAckClient(cfg)
 	in.Requests, in.Control = sqsqueue.New(client, q.Requests), sqsqueue.New(client, q.Control)

@@ -17,6 +17,7 @@ import (
 // letters are meant.
 type letterFlags struct {
 	data   string
+	stack  string
 	filter pipeline.Filter
 }
 
@@ -29,13 +30,15 @@ not be shown: a person is waiting. These commands work on a data file, also whil
 the server is running on it, and on the queues of a deployment.`,
 		Example: `  parley dlq list --data parley.db
   parley dlq show 3f9c2a1b --data parley.db
-  parley dlq replay --all --yes --data parley.db`,
+  parley dlq replay --all --yes --data parley.db
+  parley dlq list --stack parley-prod`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	f := &letterFlags{}
 	p := c.PersistentFlags()
 	p.StringVar(&f.data, "data", "", "data file of parley dev or serve (default "+defaultData+" if it exists)")
+	p.StringVar(&f.stack, "stack", "", "CloudFormation stack of a deployment (default: the queues named in the environment)")
 	c.AddCommand(listCommand(f), showCommand(f), replayCommand(f), dropCommand(f))
 	return c
 }

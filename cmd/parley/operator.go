@@ -5,15 +5,32 @@ import (
 	"fmt"
 	"os"
 
+	"parley/pkg/config"
 	"parley/pkg/pipeline"
 	"parley/pkg/sqlitestore"
 )
 
-// withOperator opens the queues that f names, calls do, and closes them.
+// withOperator opens the queues that f names, calls do, and closes them: the data
+// file if there is one, else those of a deployment.
 func withOperator(ctx context.Context, f *letterFlags, do func(*pipeline.Operator) error) error {
+	if f.stack != "" && f.data != "" {
+		return usagef("--stack and --data cannot be combined")
+	}
+	var q config.Queues
+	if err := config.Load(&q); err != nil {
+		return err
+	}
 	path := f.data
 	if path == "" {
 		path = defaultData
+	}
+	_, missing := os.Stat(path)
+	if f.stack != "" || f.data == "" && missing != nil && q.RequestsDead != "" {
+		o, err := stackOperator(ctx, f.stack)
+		if err != nil {
+			return err
+		}
+		return do(o)
 	}
 	store, err := openData(ctx, path)
 	if err != nil {
@@ -33,7 +50,7 @@ func withOperator(ctx context.Context, f *letterFlags, do func(*pipeline.Operato
 // openData opens a data file that exists, beside whatever process serves it.
 func openData(ctx context.Context, path string) (*sqlitestore.Store, error) {
 	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("there is no data file %s; name it with --data", path)
+		return nil, fmt.Errorf("there is no data file %s; name it with --data, or a deployment with --stack", path)
 	}
 	return sqlitestore.Open(ctx, path, sqlitestore.Options{})
 }

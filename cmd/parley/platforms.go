@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"time"
 
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 
 	"parley/pkg/bedrock"
@@ -131,12 +130,9 @@ func httpClient() *http.Client {
 
 // bedrockModel calls Bedrock with the credentials of the environment.
 func bedrockModel(ctx context.Context, m config.Model, log *slog.Logger) (pipeline.Model, error) {
-	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	cfg, err := loadAWS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the AWS configuration: %w", err)
-	}
-	if cfg.Region == "" {
-		return nil, errors.New("AWS_REGION is not set; set it to the region whose models should answer, or use --model demo")
+		return nil, fmt.Errorf("%w, or use --model demo", err)
 	}
 	return bedrock.NewModel(bedrockruntime.NewFromConfig(cfg), bedrock.ModelConfig{
 		ModelID: m.ID, FallbackModelID: m.Fallback, MaxTokens: m.MaxTokens,
