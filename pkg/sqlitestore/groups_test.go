@@ -13,12 +13,14 @@ import (
 // nothing but a list, and compares what may be received after each.
 func TestGroupsProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &model{g: newGroups(), hidden: map[int64]time.Time{}, now: time.Unix(1000, 0)}
+		m := &model{g: newGroups(), hidden: map[int64]time.Time{}, pinned: map[int64]bool{}, now: time.Unix(1000, 0)}
 		t.Repeat(map[string]func(*rapid.T){
 			"add":    m.add,
 			"take":   m.take,
 			"extend": m.extend,
 			"delete": m.delete,
+			"hold":   m.hold,
+			"unhold": m.unhold,
 			"wait":   func(t *rapid.T) { m.now = m.now.Add(time.Duration(rapid.IntRange(1, 5).Draw(t, "s")) * time.Second) },
 			"":       m.check,
 		})
@@ -30,11 +32,13 @@ type modelled struct {
 	group string
 }
 
-// model is all messages in order, and until when some are hidden.
+// model is all messages in order, until when some are hidden, and which are held
+// without a lease.
 type model struct {
 	g      *groups
 	all    []modelled
 	hidden map[int64]time.Time
+	pinned map[int64]bool
 	now    time.Time
 	last   int64
 }
@@ -48,7 +52,9 @@ func (m *model) add(t *rapid.T) {
 
 // held reports whether a message of the group is hidden.
 func (m *model) held(group string) bool {
-	return slices.ContainsFunc(m.all, func(x modelled) bool { return x.group == group && m.hidden[x.id].After(m.now) })
+	return slices.ContainsFunc(m.all, func(x modelled) bool {
+		return x.group == group && (m.hidden[x.id].After(m.now) || m.pinned[x.id])
+	})
 }
 
 func (m *model) take(t *rapid.T) {
@@ -91,8 +97,8 @@ func (m *model) pick(t *rapid.T) *entry {
 
 func (m *model) extend(t *rapid.T) {
 	e := m.pick(t)
-	if !e.held {
-		t.Skip("not hidden")
+	if !e.held || m.pinned[e.id] {
+		t.Skip("not leased")
 	}
 	if d := rapid.IntRange(0, 9).Draw(t, "hidden"); d == 0 {
 		m.g.giveBack(e)
@@ -109,6 +115,24 @@ func (m *model) delete(t *rapid.T) {
 	m.g.remove(e)
 	m.all = slices.DeleteFunc(m.all, func(x modelled) bool { return x.id == e.id })
 	delete(m.hidden, e.id)
+	delete(m.pinned, e.id)
+}
+
+// hold is a deletion that is under way, and unhold its failure.
+func (m *model) hold(t *rapid.T) {
+	e := m.pick(t)
+	m.g.hold(e)
+	m.pinned[e.id] = true
+	delete(m.hidden, e.id)
+}
+
+func (m *model) unhold(t *rapid.T) {
+	e := m.pick(t)
+	if !m.pinned[e.id] {
+		t.Skip("not held")
+	}
+	m.g.giveBack(e)
+	delete(m.pinned, e.id)
 }
 
 func (m *model) check(t *rapid.T) {

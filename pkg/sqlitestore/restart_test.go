@@ -182,3 +182,38 @@ func TestReplayBeside(t *testing.T) {
 		}
 	})
 }
+
+// TestWakes: within one process nobody waits for a poll, but for the end of a lease
+// that began after the waiting did.
+func TestWakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, fresh(t), sqlitestore.Options{Serve: true})
+		q := s.Queue(sqlitestore.Requests)
+		step := func(what string, within time.Duration, do func(d pipeline.Delivery), d pipeline.Delivery) pipeline.Delivery {
+			t.Helper()
+			go func() {
+				time.Sleep(1234567 * time.Microsecond)
+				do(d)
+			}()
+			start := time.Now()
+			d = next(t, s, time.Minute)
+			if took := time.Since(start) - 1234567*time.Microsecond; took > within {
+				t.Errorf("a receive noticed %s after %v", what, took)
+			}
+			return d
+		}
+		check := func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		d := step("a send", 0, func(pipeline.Delivery) { send(t, s, "g", "1") }, pipeline.Delivery{})
+		send(t, s, "g", "2")
+		d = step("a message given back", 0, func(d pipeline.Delivery) { check(q.Extend(t.Context(), d, 0)) }, d)
+		d = step("the end of a visibility", 100*time.Millisecond, func(d pipeline.Delivery) { check(q.Extend(t.Context(), d, time.Nanosecond)) }, d)
+		d = step("a deletion", 0, func(d pipeline.Delivery) { check(q.Delete(t.Context(), d)) }, d)
+		if string(d.Body) != "2" {
+			t.Errorf("received %s last, want 2", d.Body)
+		}
+	})
+}

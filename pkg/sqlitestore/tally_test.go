@@ -5,6 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"parley/pkg/pipeline"
 )
 
 // TestTallyDamaged: records that a loss of power cut short or garbled are left out,
@@ -57,4 +60,38 @@ func FuzzTallied(f *testing.F) {
 			t.Errorf("%x reads as %+v, which writes otherwise", b, s)
 		}
 	})
+}
+
+// TestTallyTakenAlong: the next write carries what was received before it, so that
+// no loss of power can keep the one without the other.
+func TestTallyTakenAlong(t *testing.T) {
+	s := openTest(t, Options{Serve: true})
+	q := s.Queue(Requests)
+	for _, id := range []string{"a", "b"} {
+		if err := q.Send(t.Context(), pipeline.Envelope{Group: id, DedupID: id, Body: []byte(id)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ds, err := q.Receive(t.Context(), 10, 0, time.Minute)
+	if err != nil || len(ds) != 2 {
+		t.Fatalf("received %d messages, %v", len(ds), err)
+	}
+	recorded := func() (n int) {
+		if err := s.reads.QueryRow("SELECT count(*) FROM messages WHERE receives = 1 AND first_seen > 0").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := recorded(); n != 0 {
+		t.Errorf("receiving wrote %d rows by itself", n)
+	}
+	if err := s.Mark(t.Context(), "c", pipeline.Markers{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := recorded(); n != 2 {
+		t.Errorf("the next write took %d of 2 receives along", n)
+	}
+	if !s.known.tally.only(0) {
+		t.Error("what was taken along is still pending")
+	}
 }
