@@ -41,16 +41,13 @@ const profile, model = "arn:aws:bedrock:us-east-1:123456789012:inference-profile
 
 // mayInvoke is what calling a model through the global profile takes.
 func mayInvoke(id string) []grant {
-	var all []grant
-	for _, action := range []string{"bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"} {
-		all = append(all,
-			grant{action, profile + id, "the profile"},
-			grant{action, "arn:aws:bedrock:us-east-1" + model + id, "the model behind it, here"},
-			grant{action, "arn:aws:bedrock:*" + model + id, "the model wherever the profile sends the call"},
-			grant{action, "arn:aws:bedrock:::foundation-model/" + id, "a global profile is checked without a region too"},
-		)
+	const converse = "bedrock:InvokeModelWithResponseStream" // is ConverseStream's action
+	return []grant{
+		{converse, profile + id, "the profile"},
+		{converse, "arn:aws:bedrock:us-east-1" + model + id, "the model behind it, here"},
+		{converse, "arn:aws:bedrock:*" + model + id, "the model wherever the profile sends the call"},
+		{converse, "arn:aws:bedrock:::foundation-model/" + id, "a global profile is checked without a region too"},
 	}
-	return all
 }
 
 // roles is everything the functions may do, in the installation that has all
@@ -82,15 +79,11 @@ var roles = map[string][]grant{
 		{"dynamodb:PutItem", "Table.Arn", "dynamostore: cases, feedback"},
 		{"dynamodb:UpdateItem", "Table.Arn", "dynamostore: the stop marker"},
 		{"dynamodb:DeleteItem", "Table.Arn", "dynamostore: a withdrawn turn"},
-		{"dynamodb:ConditionCheckItem", "Table.Arn", "dynamostore: transactions"},
-		{"dynamodb:Query", "Table.Arn", "dynamostore: turns"},
 	}),
 	"ResponderRole": slices.Concat(logs("ResponderLogs"), secrets(), polls("RepliesQueue"), []grant{
 		{"sqs:SendMessage", "RepliesDeadLetters.Arn", "burial"},
 		{"dynamodb:GetItem", "Table.Arn", "dynamostore: deliveries"},
 		{"dynamodb:PutItem", "Table.Arn", "dynamostore: deliveries and post owners"},
-		{"dynamodb:UpdateItem", "Table.Arn", "dynamostore: deliveries"},
-		{"dynamodb:ConditionCheckItem", "Table.Arn", "dynamostore: transactions"},
 	}),
 }
 
@@ -224,7 +217,7 @@ func TestModelPermissions(t *testing.T) {
 			}
 			var got []string
 			for _, st := range statements(s.Resources["WorkerRole"]) {
-				if at(st, "Action", 0) != "bedrock:InvokeModel" {
+				if at(st, "Action") != "bedrock:InvokeModelWithResponseStream" {
 					continue
 				}
 				through := at(st, "Condition", "StringEquals", "bedrock:InferenceProfileArn")

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockagentruntime"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"parley/pkg/bedrock"
+	"parley/pkg/config"
+	"parley/pkg/dynamostore"
+	"parley/pkg/pipeline"
+	"parley/pkg/sqsqueue"
+	"parley/pkg/sqsqueue/sqslambda"
+)
+
+// deployment is what both functions are built from.
+type deployment struct {
+	aws     aws.Config
+	log     *slog.Logger
+	metrics pipeline.Metrics
+	version string
+}
+
+// control builds the control queue's function.
+func (d deployment) control() (*sqslambda.Batch, error) {
+	var c config.Control
+	if err := config.Load(&c); err != nil {
+		return nil, err
+	}
+	queues := sqs.NewFromConfig(d.aws)
+	own := sqsqueue.New(queues, c.Control)
+	stage := d.controller(d.store(c.Table, c.MemoryDays), queues, c.Requests, c.Replies, c.RequestsDead, c.Language)
+	return &sqslambda.Batch{Queue: own, Handler: stage.Handle, Log: d.log}, nil
+}
+
+func (d deployment) controller(store *dynamostore.Store, queues *sqs.Client, requests, replies, letters, language string) *pipeline.Control {
+	return &pipeline.Control{
+		Cases: store, Memory: store,
+		Requests: sqsqueue.New(queues, requests), Replies: sqsqueue.New(queues, replies), Letters: sqsqueue.New(queues, letters),
+		Language: language, Metrics: d.metrics, Log: d.log,
+	}
+}
+
+func (d deployment) store(table string, days int) *dynamostore.Store {
+	return dynamostore.New(dynamodb.NewFromConfig(d.aws), table, time.Duration(days)*24*time.Hour)
+}
+
+// worker builds the requests queue's function.
+func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
+	var (
+		c config.Worker
+		t config.Chat
+		m config.Model
+	)
+	if err := errors.Join(config.Load(&c), config.Load(&t), config.Load(&m)); err != nil {
+		return nil, err
+	}
+	model, retriever, err := d.model(m)
+	if err != nil {
+		return nil, err
+	}
+	readers, err := d.readers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	prompt, err := readPrompt(ctx, ssm.NewFromConfig(d.aws), c.PromptParameter, d.log)
+	if err != nil {
+		return nil, err
+	}
+	queues := sqs.NewFromConfig(d.aws)
+	own := sqsqueue.New(queues, c.Requests)
+	store := d.store(c.Table, t.MemoryDays)
+	stage := pipeline.Worker{
+		Cases: store, Memory: store,
+		Visibility: own, Replies: sqsqueue.New(queues, c.Replies), Letters: sqsqueue.New(queues, c.RequestsDead),
+		Control: d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, t.Language),
+		Model:   model, Retriever: retriever, Readers: readers, Metrics: d.metrics, Log: d.log,
+		Config: pipeline.WorkerConfig{
+			MaxTokens: m.MaxTokens, MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens,
+			FollowUps: t.FollowUps, Language: t.Language, Version: d.version,
+		},
+	}
+	return &sqslambda.Batch{Queue: own, Log: d.log, Handler: func(ctx context.Context, batch []pipeline.Delivery) []pipeline.Settlement {
+		now := stage // the prompt may have changed since the last event
+		now.Config.System = prompt.text(ctx)
+		return now.Handle(ctx, batch)
+	}}, nil
+}
+
+// model returns the model and, where a knowledge base is configured, what finds
+// passages in it.
+func (d deployment) model(m config.Model) (pipeline.Model, pipeline.Retriever, error) {
+	model, err := bedrock.NewModel(bedrockruntime.NewFromConfig(d.aws), bedrock.ModelConfig{
+		ModelID: m.ID, FallbackModelID: m.Fallback, MaxTokens: m.MaxTokens,
+		GuardrailID: m.GuardrailID, GuardrailVersion: m.GuardrailVersion, Log: d.log,
+	})
+	if err != nil || m.KnowledgeBase == "" {
+		return model, nil, err
+	}
+	retriever, err := bedrock.NewRetriever(bedrockagentruntime.NewFromConfig(d.aws), bedrock.RetrieverConfig{
+		KnowledgeBaseID: m.KnowledgeBase, CitationBaseURL: m.CitationBaseURL,
+	})
+	return model, retriever, err
+}
