@@ -100,11 +100,16 @@ func kindOf(m chat.Message) chat.Kind {
 	if kind, ok := chat.ParseCommand(m.Text); ok {
 		return kind
 	}
-	if m.Quote == nil && onlyMentions(m.Text) {
+	if m.Quote == nil && (onlyMentions(m.Text) || modes[m.Text]) {
 		return chat.KindHelp
 	}
 	return chat.KindAsk
 }
+
+// modes are the words by which other DingTalk bots switch a person's memory off
+// and on. Parley has no such switch, only reset; the help says so, and a model
+// would not know what is meant.
+var modes = map[string]bool{"单聊": true, "串聊": true}
 
 // onlyMentions reports whether text names people and says nothing to them.
 func onlyMentions(text string) bool {

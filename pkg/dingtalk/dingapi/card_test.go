@@ -114,6 +114,22 @@ func TestCardEnds(t *testing.T) {
 	}
 }
 
+// An update that is made again counts once: its guid is the same.
+func TestUpdateIsIdempotent(t *testing.T) {
+	r := newRig(t, dingtest.Options{}, template)
+	defer r.done()
+	m := r.ask(dingtest.Inbound{})
+	r.dt.Fail(dingtest.CardStream, 1, dingtest.FaultTimeoutDone)
+	final := r.reply(m, chat.Final, "Because.")
+	if r.post(final) == nil {
+		t.Fatal("a failed call succeeded")
+	}
+	r.must(final)
+	if c, ok := r.dt.Card(outTrackID(m.ID, 0)); !ok || c.Updates != 1 {
+		t.Errorf("%d updates, want 1", c.Updates)
+	}
+}
+
 // An update that may still arrive must not overtake the end.
 func TestLatePartial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
