@@ -41,7 +41,11 @@ func enter(b *strings.Builder, n ast.Node, source []byte) ast.WalkStatus {
 		return ast.WalkSkipChildren
 	case *ast.ListItem:
 		b.WriteString("• ")
-	case *ast.HTMLBlock, *ast.RawHTML:
+	case *ast.RawHTML: // as likely a List<String> as HTML
+		b.Write(n.Segments.Value(source))
+		return ast.WalkSkipChildren
+	case *ast.HTMLBlock:
+		b.Write(n.Lines().Value(source))
 		return ast.WalkSkipChildren
 	}
 	return ast.WalkContinue

@@ -103,6 +103,7 @@ func TestPlain(t *testing.T) {
 		{"- one\n- two\n", 0, "• one\n• two"},
 		{"```go\nx := 1\n```", 0, "x := 1"},
 		{"| a | b |\n|---|---|\n| 1 | 2 |\n", 0, "a | b\n1 | 2"},
+		{"a List<String> and\n\n<p>\nx\n", 0, "a List<String> and\n<p>\nx"},
 		{"one two three", 8, "one two…"},
 		{"", 5, ""},
 	} {

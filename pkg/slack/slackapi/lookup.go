@@ -38,7 +38,6 @@ type metadata struct {
 	Type    string `json:"event_type"`
 	Payload struct {
 		MessageID string `json:"message_id"`
-		Part      int    `json:"part"`
 	} `json:"event_payload"`
 }
 
@@ -171,7 +170,7 @@ func (a *answer) holds(ts string) bool {
 func (a *answer) likeness(m message, i pipeline.Intent) int {
 	var md metadata
 	if len(m.Metadata) > 0 && json.Unmarshal(m.Metadata, &md) == nil && md.Type != "" {
-		if md.Type == eventType && md.Payload.MessageID == a.r.MessageID && md.Payload.Part == i.Part {
+		if md.Type == eventType && md.Payload.MessageID == a.r.MessageID {
 			return 10
 		}
 		return 0

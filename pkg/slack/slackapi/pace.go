@@ -10,8 +10,10 @@ import (
 // them, so that what may not finds room.
 const (
 	startsPerMinute  = 15 // of 20; each start needs a stop
-	appendsPerMinute = 85 // of 100
-	editsPerMinute   = 30 // of 50
+	appendsPerMinute = 75 // of 100, and appendsAtOnce more
+	appendsAtOnce    = 15
+	editsPerMinute   = 24 // of 50, and editsAtOnce more
+	editsAtOnce      = 6
 	editEvery        = 3 * time.Second
 	appendEvery      = 750 * time.Millisecond
 	signEvery        = time.Minute // Slack takes a sign away after two
@@ -24,6 +26,13 @@ type pace struct {
 	until map[string]time.Time
 	calls map[string][]time.Time
 	last  map[string]time.Time
+	spent map[string]budget
+}
+
+// budget is what is left of a rate that is spread over the minute.
+type budget struct {
+	left float64
+	at   time.Time
 }
 
 // NotBefore is when a method may be called again.
@@ -62,6 +71,27 @@ func (p *pace) allow(method string, limit int, now time.Time) bool {
 	}
 	p.calls[method] = append(calls, now)
 	return true
+}
+
+// spend takes one call of method from a budget that grows by perMinute, up to
+// atOnce; false if there is none.
+func (p *pace) spend(method string, perMinute, atOnce float64, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.spent == nil {
+		p.spent = map[string]budget{}
+	}
+	b, ok := p.spent[method]
+	if !ok {
+		b = budget{atOnce, now}
+	}
+	b = budget{min(atOnce, b.left+now.Sub(b.at).Minutes()*perMinute), now}
+	ok = b.left >= 1
+	if ok {
+		b.left--
+	}
+	p.spent[method] = b
+	return ok
 }
 
 // every reports whether key was not seen for d, and notes that it was seen now.

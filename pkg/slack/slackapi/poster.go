@@ -145,11 +145,18 @@ func (a *answer) partial(ctx context.Context) error {
 		_, err := a.refreshSign(ctx)
 		return err
 	}
-	now := a.c.cfg.Now()
-	if !a.streaming() && (!a.c.pace.every("edit "+a.r.MessageID, editEvery, now) || !a.c.pace.allow("edits", editsPerMinute, now)) {
+	if !a.streaming() && !a.mayEdit() {
 		return nil
 	}
 	return a.interim(ctx, a.plain(text))
+}
+
+// mayEdit paces the edits that show an answer in the making. Its first message
+// is not one.
+func (a *answer) mayEdit() bool {
+	now := a.c.cfg.Now()
+	return a.c.pace.every("edit "+a.r.MessageID, editEvery, now) &&
+		(len(a.at.Posts) == 0 || a.c.pace.spend(methodUpdate, editsPerMinute, editsAtOnce, now))
 }
 
 // settle shows a terminal snapshot whole.

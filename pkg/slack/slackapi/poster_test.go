@@ -93,8 +93,6 @@ func TestPoster(t *testing.T) {
 		long int
 	}{
 		{"agent", slacktest.Options{}, 12_500},
-		{"agent without streams", slacktest.Options{NoStreams: true}, 0},
-		{"plain app", slacktest.Options{PlainApp: true}, 0},
 		{"plain app without streams", slacktest.Options{PlainApp: true, NoStreams: true}, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/slackutilsx"
@@ -68,8 +69,8 @@ func (p part) options() []slack.MsgOption {
 
 // fallback is what notifications and screen readers get.
 func fallback(text string) string {
-	for _, max := range []int{maxFallback, maxFallback / 5} {
-		if s := slackutilsx.EscapeMessage(markdown.Plain(text, max)); len([]rune(s)) <= maxFallback {
+	for max := maxFallback; max > 100; max /= 2 { // escapes and emoji count for more than one
+		if s := slackutilsx.EscapeMessage(markdown.Plain(text, max)); len(utf16.Encode([]rune(s))) <= maxFallback {
 			return s
 		}
 	}
@@ -84,7 +85,8 @@ func (a *answer) parts() []part {
 	case a.r.Kind == chat.Stopped && text == "":
 		text = a.words.Say("stopped")
 	case a.r.Kind == chat.Stopped:
-		text = strings.TrimRight(text, " \t\n") + "\n\n" + a.words.Say("stopped.mark")
+		closed := strings.Join(markdown.Split(text, markdown.Limits{}), "") // not inside a fence
+		text = closed + "\n\n" + a.words.Say("stopped.mark")
 	case a.r.Kind == chat.Failed && text == "":
 		text = pipeline.Apology(a.r)
 	case text == "":

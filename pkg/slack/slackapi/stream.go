@@ -202,7 +202,7 @@ func (c *Client) noStream(channel string, now time.Time) {
 
 // mayAppend paces the appends of all streams, which share one limit.
 func (c *Client) mayAppend(messageID string, now time.Time) bool {
-	return c.pace.every("append "+messageID, appendEvery, now) && c.pace.allow(methodAppend, appendsPerMinute, now)
+	return c.pace.every("append "+messageID, appendEvery, now) && c.pace.spend(methodAppend, appendsPerMinute, appendsAtOnce, now)
 }
 
 // or is the first of its arguments that is not empty.

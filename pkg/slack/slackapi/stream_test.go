@@ -69,8 +69,31 @@ func TestStreamOutlivesSlacksPatience(t *testing.T) {
 			w.show(chat.Partial, text[:700])
 			w.show(chat.Final, text)
 			w.wantOne(text)
+			if appended := len(w.s.Calls("chat.appendStream")) > 0; appended != (pause < streamLife) {
+				t.Errorf("after %v: appended %v", pause, appended)
+			}
 		})
 	}
+}
+
+// streamLife is how long a stream may be used; Slack closes it a minute later.
+const streamLife = 240 * time.Second
+
+func TestRedeliveredSnapshotIsNotAppended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, slacktest.Options{})
+		text := story(30)
+		w.show(chat.Partial, text[:200])
+		time.Sleep(time.Second)
+		if err := w.post(w.reply(chat.Partial, text[:400]), true); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(w.s.Calls("chat.appendStream")); n != 0 || len(w.s.OpenStreams()) != 0 {
+			t.Errorf("%d appends, %d streams open", n, len(w.s.OpenStreams()))
+		}
+		w.show(chat.Final, text)
+		w.wantOne(text)
+	})
 }
 
 func TestStreamThatDiesBeforeTheEnd(t *testing.T) {

@@ -32,9 +32,11 @@ func (s *Server) limited(method, channel string, now time.Time) time.Duration {
 		key += " " + channel
 	}
 	for _, k := range []string{method, key} {
-		if until := s.blocked[k]; now.Before(until) {
-			s.breach("%s was called %v before its Retry-After had passed", method, until.Sub(now))
-			return until.Sub(now)
+		if b := s.blocked[k]; now.Before(b.until) {
+			if now.Sub(b.issued) > inFlight {
+				s.breach("%s was called %v before its Retry-After had passed", method, b.until.Sub(now))
+			}
+			return b.until.Sub(now)
 		}
 	}
 	var wait time.Duration
@@ -49,9 +51,16 @@ func (s *Server) limited(method, channel string, now time.Time) time.Duration {
 	return wait
 }
 
+// refusal is a 429 that still holds.
+type refusal struct{ issued, until time.Time }
+
+// inFlight is how long after a refusal a call may arrive that was made before
+// its caller could know.
+const inFlight = 200 * time.Millisecond
+
 // block forbids key for wait, rounded up to seconds as the header is. s.mu is held.
 func (s *Server) block(key string, now time.Time, wait time.Duration) {
-	s.blocked[key] = now.Add(time.Duration(math.Ceil(wait.Seconds())) * time.Second)
+	s.blocked[key] = refusal{now, now.Add(time.Duration(math.Ceil(wait.Seconds())) * time.Second)}
 }
 
 // take draws a token from a channel's bucket. s.mu is held.

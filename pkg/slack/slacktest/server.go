@@ -74,7 +74,7 @@ type Server struct {
 	faults     []*injected
 	windows    map[string][]time.Time
 	buckets    map[string]bucket
-	blocked    map[string]time.Time
+	blocked    map[string]refusal
 	busy       map[string]int // streams with a call under way
 }
 
@@ -109,7 +109,7 @@ func New(opt Options) *Server {
 		channels: map[string]*Channel{}, statuses: map[string]status{}, sessions: map[string]string{},
 		titles: map[string]string{}, prompts: map[string][]Prompt{}, reactions: map[string][]string{},
 		views: map[string]View{}, triggers: map[string]time.Time{}, files: map[string]*File{}, hooks: map[string]*hook{},
-		windows: map[string][]time.Time{}, buckets: map[string]bucket{}, blocked: map[string]time.Time{}, busy: map[string]int{},
+		windows: map[string][]time.Time{}, buckets: map[string]bucket{}, blocked: map[string]refusal{}, busy: map[string]int{},
 	}
 }
 
