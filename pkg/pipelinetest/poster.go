@@ -70,9 +70,6 @@ func TestPoster(t *testing.T, newChat func(t *testing.T) ChatUnderTest, f Poster
 			faults := NewFaults()
 			play(t, c, s, faults).check(s, false)
 		})
-		if s.long && testing.Short() {
-			continue // a matrix of long answers takes seconds
-		}
 		f.run(t, s.name+"/kill matrix", func(t *testing.T) { killMatrix(t, newChat, s) })
 	}
 }

@@ -1,6 +1,7 @@
 package slackapi_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -86,10 +87,12 @@ func runAnswer(t *testing.T, o *world, j pipeline.Journal, text string) {
 
 // lockedJournal is the paces that the answers of one process share.
 type lockedJournal struct {
-	journal
 	mu    sync.Mutex
 	until map[string]time.Time
 }
+
+func (*lockedJournal) Checkpoint(context.Context, pipeline.Placement) error { return nil }
+func (*lockedJournal) Owner(context.Context, string) (string, error)        { return "", nil }
 
 func (j *lockedJournal) NotBefore(m string) time.Time {
 	j.mu.Lock()

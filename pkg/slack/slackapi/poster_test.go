@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"parley/pkg/chat"
+	"parley/pkg/markdown"
 	"parley/pkg/pipeline"
 	"parley/pkg/pipelinetest"
 	slackin "parley/pkg/slack"
@@ -87,12 +88,15 @@ func underTest(t *testing.T, opt slacktest.Options) pipelinetest.ChatUnderTest {
 }
 
 func TestPoster(t *testing.T) {
+	defer func(l markdown.Limits) { *slackapi.PartLimits = l }(*slackapi.PartLimits)
+	slackapi.PartLimits.Runes = 800
 	for _, tc := range []struct {
 		name string
 		opt  slacktest.Options
 		long int
 	}{
-		{"agent", slacktest.Options{}, 12_500},
+		{"agent", slacktest.Options{}, 2000},
+		{"agent without streams", slacktest.Options{NoStreams: true}, 0},
 		{"plain app without streams", slacktest.Options{PlainApp: true, NoStreams: true}, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -1,0 +1,4 @@
+package slackapi
+
+// PartLimits lets tests make short answers long.
+var PartLimits = &partLimits
