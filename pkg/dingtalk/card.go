@@ -57,6 +57,7 @@ const MaxCardValue = 1000
 // where, but not which question the card answers.
 type CardValue struct {
 	Subject string `json:"s"` // chat.Message.ID of the question
+	Asker   string `json:"a,omitempty"`
 	// Fence and Reason are the chat.Token of the answer that the card shows.
 	Fence            int64             `json:"f,omitempty"`
 	Reason           string            `json:"r,omitempty"`
@@ -133,6 +134,9 @@ func (p *Parser) Card(data []byte, now time.Time) (pipeline.Parsed, error) {
 	}
 	if err := p.ours(v.Conversation.Tenant, string(c.CorpID)); err != nil {
 		return pipeline.Parsed{}, err
+	}
+	if action.kind == chat.KindStop && v.Asker != "" && v.Asker != string(c.UserID) {
+		return pipeline.Parsed{Ignored: IgnoredStranger, Response: empty}, nil
 	}
 	if c.UserID == "" || !bounded(string(c.UserID), maxID) || !bounded(v.Subject, 2*maxID) {
 		return pipeline.Parsed{}, malformed(errors.New("no person or no subject"))

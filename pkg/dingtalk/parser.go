@@ -18,6 +18,7 @@ const (
 const (
 	IgnoredUnmentioned = "unmentioned"     // said in a group, but not to Parley
 	IgnoredAction      = "action"          // a button that is not Parley's
+	IgnoredStranger    = "stranger"        // only the asker may stop an answer
 	IgnoredWebhook     = "foreign_webhook" // it alone: the answer takes another way
 )
 

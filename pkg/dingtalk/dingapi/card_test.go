@@ -211,7 +211,7 @@ func TestReplayTurnsTheApologyIntoTheAnswer(t *testing.T) {
 		r.sees(staff, "card failed Sorry.")
 		card := r.dt.Posts(staff)[0]
 		v, err := dingtalk.DecodeCardValue(card.Params[dingtalk.VarValue])
-		if err != nil || v.Fence != 1 || v.Reason != "model" || v.Subject != m.ID || v.Conversation != m.Conversation {
+		if err != nil || v.Fence != 1 || v.Reason != "model" || v.Subject != m.ID || v.Asker != m.Author.ID || v.Conversation != m.Conversation {
 			t.Errorf("the retry button holds %+v, %v", v, err)
 		}
 		working := r.reply(m, chat.Working, "")

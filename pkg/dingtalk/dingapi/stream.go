@@ -69,7 +69,7 @@ func (w *work) update(ctx context.Context, part int, params map[string]string) e
 // leaves the buttons without effect.
 func (w *work) value() string {
 	v, err := dingtalk.CardValue{
-		Subject: w.reply.MessageID, Fence: w.reply.Fence, Reason: w.reply.Reason,
+		Subject: w.reply.MessageID, Asker: w.reply.Asker.ID, Fence: w.reply.Fence, Reason: w.reply.Reason,
 		Conversation: w.reply.Conversation, ConversationType: w.route.ConversationType,
 	}.Encode()
 	if err != nil {
