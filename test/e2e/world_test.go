@@ -1,15 +1,7 @@
-// Package e2e tests the whole pipeline of one machine: signed events in, a Slack
-// that enforces its rules, a real data file, processes that die and start again,
-// and time that is fake.
 package e2e
 
 import (
 	"bytes"
-	"context"
-	"iter"
-	"log/slog"
-	"net/http"
-	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,14 +9,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"parley/pkg/chat"
 	"parley/pkg/demo"
 	"parley/pkg/pipeline"
-	"parley/pkg/pipelinetest"
 	"parley/pkg/slack"
-	"parley/pkg/slack/slackapi"
 	"parley/pkg/slack/slacktest"
 	"parley/pkg/sqlitestore"
+)
+
+// The people of the workspace. Ann's direct message with Parley is annDM.
+const (
+	ann   = "U0ANN00001"
+	bob   = "U0BOB00001"
+	annDM = "D0ANN00001"
 )
 
 // world is one workspace and one data file, which outlive the processes.
@@ -32,11 +28,48 @@ type world struct {
 	t     *testing.T
 	slack *slacktest.Server
 	path  string
+	store *sqlitestore.Store // the data file as a bystander sees it
 	model pipeline.Model
-	mu    sync.Mutex
-	calls map[string]int // of the model, by message; guarded by mu
 	opts  worldOptions
 	log   journal // what the processes logged, shown when the test fails
+
+	mu    sync.Mutex
+	calls []*modelCall // guarded by mu
+}
+
+type worldOptions struct {
+	slack   slacktest.Options
+	workers int
+	config  pipeline.WorkerConfig
+	model   pipeline.Model
+}
+
+// inWorld runs test in a bubble of fake time. At its end nothing may be left
+// running, no stream open, and no rule of Slack's broken.
+func inWorld(t *testing.T, opts worldOptions, test func(w *world)) {
+	t.Helper()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, path: filepath.Join(dir, "parley.db"), model: opts.model, opts: opts}
+		w.slack = slacktest.New(opts.slack)
+		if w.model == nil {
+			w.model = &demo.Model{Pace: 20 * time.Millisecond}
+		}
+		store, err := sqlitestore.Open(t.Context(), w.path, sqlitestore.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.store = store
+		t.Cleanup(func() { _ = store.Close() })
+		t.Cleanup(w.show)
+		test(w)
+		if open := w.slack.OpenStreams(); len(open) > 0 {
+			t.Errorf("%d streams were left open", len(open))
+		}
+		for _, v := range w.slack.Violations() {
+			t.Errorf("a rule of Slack's was broken: %v", v)
+		}
+	})
 }
 
 // journal is a log that several processes write to.
@@ -60,219 +93,42 @@ func (w *world) show() {
 	defer w.log.mu.Unlock()
 	w.t.Logf("the processes logged:\n%s", w.log.buf.String())
 	for _, c := range w.slack.Calls() {
-		w.t.Logf("%s %s %v", c.At.Format("05.000"), c.Method, c.Args)
+		w.t.Logf("%s %s %v", c.At.Format("15:04:05.000"), c.Method, c.Args)
 	}
 }
 
-type worldOptions struct {
-	slack   slacktest.Options
-	workers int
-	config  pipeline.WorkerConfig
-	model   pipeline.Model
+// mention has Ann mention Parley.
+func (w *world) mention(channel, thread, text string) (slacktest.Message, slacktest.Inbound) {
+	return w.mentionBy(ann, channel, thread, text)
 }
 
-// inWorld runs test in a bubble of fake time. At its end nothing may be left
-// running, no stream open, and no rule of Slack's broken.
-func inWorld(t *testing.T, opts worldOptions, test func(w *world)) {
-	t.Helper()
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, path: filepath.Join(dir, "parley.db"), model: opts.model, opts: opts, calls: map[string]int{}}
-		w.slack = slacktest.New(opts.slack)
-		if w.model == nil {
-			w.model = &demo.Model{Pace: 20 * time.Millisecond}
-		}
-		t.Cleanup(w.show)
-		test(w)
-		if open := w.slack.OpenStreams(); len(open) > 0 {
-			t.Errorf("%d streams were left open", len(open))
-		}
-		for _, v := range w.slack.Violations() {
-			t.Errorf("a rule of Slack's was broken: %v", v)
-		}
-	})
+func (w *world) mentionBy(user, channel, thread, text string) (slacktest.Message, slacktest.Inbound) {
+	m := w.slack.Say(channel, thread, user, "<@"+slacktest.DefaultBotUser+"> "+text)
+	return m, w.slack.EventMention(m)
 }
 
-// process is one life of Parley on the world's data file.
-type process struct {
-	w      *world
-	faults *pipelinetest.Faults
-	store  *sqlitestore.Store
-	system *pipeline.System
-	cancel context.CancelFunc
-	done   chan struct{}
-	once   sync.Once
+// say has a person say something that does not mention Parley.
+func (w *world) say(user, channel, thread, text string) (slacktest.Message, slacktest.Inbound) {
+	m := w.slack.Say(channel, thread, user, text)
+	return m, w.slack.EventMessage(m)
 }
 
-// boot starts a process whose calls to the outside pass through faults, nil for
-// none.
-func (w *world) boot(faults *pipelinetest.Faults) *process {
-	w.t.Helper()
-	if faults == nil {
-		faults = pipelinetest.NewFaults()
-	}
-	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	store, err := sqlitestore.Open(w.t.Context(), w.path, sqlitestore.Options{Serve: true, Logger: log})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	p := &process{w: w, faults: faults, store: store, done: make(chan struct{})}
-	w.t.Cleanup(p.kill) // a test that failed leaves nothing behind
-	api, err := slackapi.New(slackapi.Config{
-		Token: func() string { return slacktest.DefaultToken }, BaseURL: w.slack.APIURL(), Log: log,
-		HTTPClient: &http.Client{Transport: faulty{faults, w.slack.Transport()}, Timeout: 8 * time.Second},
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	parser, err := slack.NewParser(slack.Config{
-		Secrets: func() []string { return []string{slacktest.DefaultSecret} }, FollowUps: true, APIURL: w.slack.APIURL(),
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	channel := func(name string) pipeline.Channel {
-		return pipeline.Channel{Queue: faults.Queue(name, store.Queue(name)), Letters: faults.Outbox(name+"-dead", store.DeadLetterOutbox(name))}
-	}
-	p.system = &pipeline.System{
-		Requests: channel(sqlitestore.Requests), Control: channel(sqlitestore.Control), Replies: channel(sqlitestore.Replies),
-		Cases: faults.Cases(store), Memory: faults.Memory(store), Deliveries: faults.Deliveries(store),
-		Model:   watched{w, faults},
-		Parsers: map[string]pipeline.Parser{slack.PathEvents: parser, slack.PathCommands: parser, slack.PathInteractions: parser},
-		Posters: map[chat.Platform]pipeline.Poster{chat.Slack: api.Poster()},
-		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: api.Reader()},
-		Workers: w.opts.workers, Config: w.opts.config, Log: log,
-	}
-	ctx, cancel := context.WithCancel(w.t.Context())
-	p.cancel = cancel
-	go func() {
-		defer close(p.done)
-		if err := p.system.Run(ctx); err != nil {
-			w.t.Error(err)
-		}
-	}()
-	return p
-}
-
-// stop ends the process gracefully.
-func (p *process) stop() {
-	p.once.Do(func() {
-		p.cancel()
-		<-p.done
-		if err := p.store.Close(); err != nil {
-			p.w.t.Error(err)
-		}
-	})
-}
-
-// kill ends the process as SIGKILL does: nothing it still does has an effect.
-func (p *process) kill() {
-	p.faults.Kill()
-	p.stop()
-}
-
-// deliver sends an event to the process and returns the status of its answer.
-func (p *process) deliver(in slacktest.Inbound) int {
-	p.w.t.Helper()
-	r, err := in.Request("http://parley.test")
-	if err != nil {
-		p.w.t.Fatal(err)
-	}
-	rec := &recorder{header: http.Header{}}
-	p.system.Ingress().ServeHTTP(rec, r)
-	return rec.status
-}
-
-// accept delivers an event that must be acknowledged.
-func (p *process) accept(in slacktest.Inbound) {
-	p.w.t.Helper()
-	if status := p.deliver(in); status != http.StatusOK {
-		p.w.t.Fatalf("the event was answered %d", status)
-	}
-}
-
-// recorder is an http.ResponseWriter.
-type recorder struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (r *recorder) Header() http.Header { return r.header }
-func (r *recorder) WriteHeader(s int)   { r.status = s }
-func (r *recorder) Write(p []byte) (int, error) {
-	return r.body.Write(p)
-}
-
-// faulty passes calls of the Web API through a process that may die.
-type faulty struct {
-	faults *pipelinetest.Faults
-	next   http.RoundTripper
-}
-
-func (f faulty) RoundTrip(r *http.Request) (resp *http.Response, err error) {
-	err = f.faults.Call(r.Context(), "slack."+path.Base(r.URL.Path), func(context.Context) error {
-		resp, err = f.next.RoundTrip(r)
-		return err
-	})
-	if err != nil {
-		if resp != nil {
-			resp.Body.Close()
-		}
-		return nil, err
-	}
-	return resp, nil
-}
-
-// watched counts the model's calls and lets the process die at its first piece.
-type watched struct {
-	w      *world
-	faults *pipelinetest.Faults
-}
-
-func (m watched) Stream(ctx context.Context, p pipeline.Prompt) iter.Seq2[pipeline.Delta, error] {
-	return func(yield func(pipeline.Delta, error) bool) {
-		m.w.mu.Lock()
-		m.w.calls[p.MessageID]++
-		m.w.mu.Unlock()
-		first := true
-		for d, err := range m.w.model.Stream(ctx, p) {
-			if first {
-				if dead := m.faults.Call(ctx, "model.delta", func(context.Context) error { return nil }); dead != nil {
-					yield(pipeline.Delta{}, dead)
-					return
-				}
-				first = false
-			}
-			if !yield(d, err) {
-				return
-			}
-		}
-	}
-}
-
-// modelCalls is how often the model was asked in all.
-func (w *world) modelCalls() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, c := range w.calls {
-		n += c
-	}
-	return n
-}
-
-// within waits in fake time until ok holds, and fails the test after limit.
+// within waits in fake time until ok holds, and fails the test after limit. It
+// looks often at first, then ever more seldom.
 func (w *world) within(limit time.Duration, what string, ok func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(limit); !ok(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	began := time.Now()
+	for !ok() {
+		waited := time.Since(began)
+		if waited > limit {
 			w.t.Fatalf("after %v: not %s", limit, what)
 		}
+		time.Sleep(min(max(waited/20, 20*time.Millisecond), time.Second))
 	}
 }
 
-// settled waits until thread root has n finished answers and returns their texts.
+// settled waits until nothing is queued and thread root has n finished answers,
+// and returns their texts.
 func (w *world) settled(limit time.Duration, channel, root string, n int) []string {
 	w.t.Helper()
 	var texts []string
@@ -293,13 +149,9 @@ func (w *world) settled(limit time.Duration, channel, root string, n int) []stri
 
 // quiet reports whether every queue of the data file is empty.
 func (w *world) quiet() bool {
-	store, err := sqlitestore.Open(w.t.Context(), w.path, sqlitestore.Options{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer store.Close()
+	w.t.Helper()
 	for _, name := range []string{sqlitestore.Requests, sqlitestore.Control, sqlitestore.Replies} {
-		depth, err := store.Queue(name).Depth(w.t.Context())
+		depth, err := w.store.Queue(name).Depth(w.t.Context())
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -310,29 +162,63 @@ func (w *world) quiet() bool {
 	return true
 }
 
-// mention posts a question and returns it with its event.
-func (w *world) mention(channel, thread, text string) (slacktest.Message, slacktest.Inbound) {
-	m := w.slack.Say(channel, thread, "U0ANN00001", "<@"+slacktest.DefaultBotUser+"> "+text)
-	return m, w.slack.EventMention(m)
+// messageID is the identity of what a person said.
+func messageID(m slacktest.Message) string {
+	return slack.MessageID(slacktest.DefaultAppID, m.Channel, m.TS)
+}
+
+// caseOf is the record of the work on a message.
+func (w *world) caseOf(m slacktest.Message) pipeline.Case {
+	w.t.Helper()
+	k, err := w.store.LoadCase(w.t.Context(), messageID(m))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return k
+}
+
+// turnOf is what the data file remembers of a message; ok is false for nothing.
+func (w *world) turnOf(m slacktest.Message) (turn pipeline.Turn, ok bool) {
+	w.t.Helper()
+	turn, ok, err := w.store.Turn(w.t.Context(), w.caseOf(m).Turn)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return turn, ok
 }
 
 // answer is what the data file keeps as the answer to a message, "" for none.
 func (w *world) answer(m slacktest.Message) string {
-	store, err := sqlitestore.Open(w.t.Context(), w.path, sqlitestore.Options{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer store.Close()
-	k, err := store.LoadCase(w.t.Context(), slack.MessageID(slacktest.DefaultAppID, m.Channel, m.TS))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	turn, ok, err := store.Turn(w.t.Context(), k.Turn)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if !ok {
-		return ""
-	}
+	w.t.Helper()
+	turn, _ := w.turnOf(m)
 	return turn.Answer
+}
+
+// operator inspects and replays this world's dead letters, beside the process.
+func (w *world) operator() *pipeline.Operator {
+	o := &pipeline.Operator{Cases: w.store, Memory: w.store, Deliveries: w.store}
+	for _, name := range []string{sqlitestore.Requests, sqlitestore.Control, sqlitestore.Replies} {
+		o.Queues = append(o.Queues, pipeline.DeadQueue{Name: name, Dead: w.store.DeadLetters(name), Source: w.store.Queue(name)})
+	}
+	return o
+}
+
+// letters are the dead letters.
+func (w *world) letters() []pipeline.Letter {
+	w.t.Helper()
+	letters, _, err := w.operator().List(w.t.Context(), pipeline.Filter{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return letters
+}
+
+// replay sends a letter back.
+func (w *world) replay(l pipeline.Letter) pipeline.ReplayResult {
+	w.t.Helper()
+	result, err := w.operator().Replay(w.t.Context(), l, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return result
 }
