@@ -93,7 +93,7 @@ func (w *world) show() {
 	defer w.log.mu.Unlock()
 	w.t.Logf("the processes logged:\n%s", w.log.buf.String())
 	for _, c := range w.slack.Calls() {
-		w.t.Logf("%s %s %v", c.At.Format("15:04:05.000"), c.Method, c.Args)
+		w.t.Logf("%s %s %.100s %.100s", c.At.Format("15:04:05.000"), c.Method, c.Args["ts"], c.Args["text"]+c.Args["markdown_text"])
 	}
 }
 

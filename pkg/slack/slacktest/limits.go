@@ -32,11 +32,8 @@ func (s *Server) limited(method, channel string, now time.Time) time.Duration {
 		key += " " + channel
 	}
 	for _, k := range []string{method, key} {
-		if b := s.blocked[k]; now.Before(b.until) {
-			if now.Sub(b.issued) > inFlight {
-				s.breach("%s was called %v before its Retry-After had passed", method, b.until.Sub(now))
-			}
-			return b.until.Sub(now)
+		if wait := s.early(k, method, now); wait > 0 {
+			return wait
 		}
 	}
 	var wait time.Duration
@@ -58,9 +55,43 @@ type refusal struct{ issued, until time.Time }
 // its caller could know.
 const inFlight = 200 * time.Millisecond
 
+// early reports how long key is still forbidden. A call that comes so early is a
+// breach, unless it was made before its caller can have known. s.mu is held.
+func (s *Server) early(key, method string, now time.Time) time.Duration {
+	b := s.blocked[key]
+	wait := b.until.Sub(now)
+	if wait > 0 && now.Sub(b.issued) > inFlight {
+		s.breach("%s was called %v before its Retry-After had passed", method, wait)
+	}
+	return wait
+}
+
+// storm is a time in which every call is refused.
+type storm struct {
+	until time.Time
+	wait  time.Duration
+}
+
+// Storm has Slack refuse every call for as long as life, and ask each caller to
+// come back in wait. A method that is called before that is breaking a rule, as
+// ever.
+func (s *Server) Storm(life, wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.storm = storm{s.opt.Now().Add(life), wait}
+}
+
 // block forbids key for wait, rounded up to seconds as the header is. s.mu is held.
 func (s *Server) block(key string, now time.Time, wait time.Duration) {
-	s.blocked[key] = refusal{now, now.Add(time.Duration(math.Ceil(wait.Seconds())) * time.Second)}
+	until := now.Add(time.Duration(math.Ceil(wait.Seconds())) * time.Second)
+	next := refusal{now, until}
+	if b := s.blocked[key]; now.Before(b.until) {
+		next.issued = b.issued // known since the first
+		if b.until.After(until) {
+			next.until = b.until
+		}
+	}
+	s.blocked[key] = next
 }
 
 // take draws a token from a channel's bucket. s.mu is held.

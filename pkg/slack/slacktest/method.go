@@ -137,7 +137,11 @@ func (s *Server) arrive(c *call) (f Fault, leave func()) {
 	c.At = s.opt.Now()
 	s.calls = append(s.calls, c.Call)
 	f = s.strike(c.Method)
+	if c.At.Before(s.storm.until) {
+		f = RateLimited(s.storm.wait)
+	}
 	if f.RetryAfter > 0 {
+		s.early(c.Method, c.Method, c.At)
 		s.block(c.Method, c.At, f.RetryAfter)
 	}
 	if c.Method != "chat.appendStream" && c.Method != "chat.stopStream" {

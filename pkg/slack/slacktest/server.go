@@ -75,6 +75,7 @@ type Server struct {
 	windows    map[string][]time.Time
 	buckets    map[string]bucket
 	blocked    map[string]refusal
+	storm      storm
 	busy       map[string]int // streams with a call under way
 }
 

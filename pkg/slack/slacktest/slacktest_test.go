@@ -130,6 +130,35 @@ func TestRatesAreHeldAndImpatienceIsRecorded(t *testing.T) {
 	})
 }
 
+func TestStormRefusesEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := slacktest.New(slacktest.Options{})
+		c := client(s)
+		s.Say(channel, "", ann, "hello")
+		post := func() error {
+			_, _, err := c.PostMessageContext(context.Background(), channel, slack.MsgOptionText("x", false))
+			return err
+		}
+		s.Storm(time.Minute, 30*time.Second)
+		var limited *slack.RateLimitedError
+		for range 2 {
+			if err := post(); !errors.As(err, &limited) || limited.RetryAfter != 30*time.Second {
+				t.Fatalf("got %v, want a wait of 30 s", err)
+			}
+			time.Sleep(30 * time.Second)
+		}
+		if err := post(); err != nil {
+			t.Fatal(err)
+		}
+		wantViolations(t, s, 0)
+		s.Storm(time.Minute, 30*time.Second)
+		_ = post()
+		time.Sleep(20 * time.Second)
+		_ = post()
+		wantViolations(t, s, 1)
+	})
+}
+
 func TestChannelTakesABurstThenOneASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := slacktest.New(slacktest.Options{PostBurst: 2})
