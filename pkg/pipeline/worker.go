@@ -65,6 +65,8 @@ type Worker struct {
 	Log        *slog.Logger
 	Now        func() time.Time // nil: time.Now
 	Config     WorkerConfig
+
+	suspects lane
 }
 
 // Handle settles a batch of requests, one after the other. It is a Handler.
@@ -106,6 +108,18 @@ func (w *Worker) ask(ctx context.Context, d Delivery, m chat.Message) Settlement
 		measure(w.Metrics, MetricIgnored, 1, "why", "not_in_thread")
 		return Settlement{}
 	}
+	leave, err := w.suspect(ctx, d, m.ID)
+	if err != nil {
+		log.WarnContext(ctx, "not claimed", "err", err)
+		return Settlement{Action: Retry, After: w.config().Policy.wait(d.Receives - 1)}
+	}
+	defer leave()
+	return w.attempts(ctx, d, m, log)
+}
+
+// attempts claims a question and tries to answer it, anew whenever it was edited
+// meanwhile.
+func (w *Worker) attempts(ctx context.Context, d Delivery, m chat.Message, log *slog.Logger) Settlement {
 	owner := rand.Text()
 	for {
 		k, met, err := w.ledger().claim(ctx, claim{message: m, encoded: d.Body, owner: owner, lease: lease})
