@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -18,25 +17,19 @@ import (
 // suspectAfter is how many crashes in a row make a suspect.
 const suspectAfter = 2
 
-// lane lets one pass at a time. Its zero value is ready to use.
-type lane struct {
-	once  sync.Once
-	token chan struct{}
-}
+// Lane lets one question pass at a time. It is shared by all that answer questions
+// in one process.
+type Lane struct{ token chan struct{} }
 
-func (l *lane) enter() chan<- struct{} {
-	l.once.Do(func() { l.token = make(chan struct{}, 1) })
-	return l.token
-}
-
-func (l *lane) leave() { <-l.token }
+// NewLane returns a free lane.
+func NewLane() *Lane { return &Lane{make(chan struct{}, 1)} }
 
 // suspect waits, if the question of d is a suspect, until no other one is being
 // tried. leave must be called once the attempt is over.
 func (w *Worker) suspect(ctx context.Context, d Delivery, id string) (leave func(), err error) {
 	leave = func() {}
-	if d.Receives <= suspectAfter {
-		return leave, nil // not redelivered often enough for a look
+	if w.Suspects == nil || d.Receives <= suspectAfter {
+		return leave, nil // nobody to wait for, or not redelivered often enough
 	}
 	k, err := w.Cases.LoadCase(ctx, id)
 	if err != nil {
@@ -49,8 +42,8 @@ func (w *Worker) suspect(ctx context.Context, d Delivery, id string) (leave func
 	defer beat.Stop()
 	for {
 		select {
-		case w.suspects.enter() <- struct{}{}:
-			return w.suspects.leave, nil
+		case w.Suspects.token <- struct{}{}:
+			return func() { <-w.Suspects.token }, nil
 		case <-ctx.Done():
 			return leave, context.Cause(ctx)
 		case <-beat.C:

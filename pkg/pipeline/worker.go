@@ -65,8 +65,7 @@ type Worker struct {
 	Log        *slog.Logger
 	Now        func() time.Time // nil: time.Now
 	Config     WorkerConfig
-
-	suspects lane
+	Suspects   *Lane // nil where a process answers one question at a time
 }
 
 // Handle settles a batch of requests, one after the other. It is a Handler.
