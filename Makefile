@@ -1,6 +1,6 @@
 # Parley. "make" lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test race lint vuln fuzz bench
+.PHONY: help run test test-emulators race lint vuln fuzz bench
 
 GO ?= go
 
@@ -12,6 +12,9 @@ run: ## run everything on this machine, with no account anywhere
 
 test: ## the tests; needs only Go
 	$(GO) test ./...
+
+test-emulators: ## the contract suites on AWS emulators; needs mvn, Java 17 and Python
+	@scripts/emulators run -- $(GO) test -count=1 -run OnEmulator ./pkg/sqsqueue ./pkg/dynamostore ./pkg/secrets
 
 race: ## the tests under the race detector
 	$(GO) test -race ./...
