@@ -129,6 +129,18 @@ type Quote struct {
 type Token struct {
 	Fence  int64  `json:"fence"`
 	Reason string `json:"reason,omitempty"`
+	// At is when the person asked again, in the platform's clock; a stop before
+	// it was about something else. Zero where an operator replays.
+	At time.Time `json:"at,omitzero"`
+}
+
+// AskedAt is when the person last asked for an answer to m, in the platform's
+// clock: when it was sent, or when they asked again.
+func (m Message) AskedAt() time.Time {
+	if m.Token != nil && m.Token.At.After(m.SentAt) {
+		return m.Token.At
+	}
+	return m.SentAt
 }
 
 // Message is what a person did, and everything the later stages need to answer.

@@ -39,8 +39,9 @@ type quoteV1 struct {
 }
 
 type tokenV1 struct {
-	Fence  int64  `json:"fence"`
-	Reason string `json:"reason,omitempty"`
+	Fence  int64     `json:"fence"`
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at,omitzero"`
 }
 
 type messageV1 struct {

@@ -109,10 +109,12 @@ func (a *attempt) commit(ctx context.Context, t Turn, stopped bool) error {
 			return ErrStopped
 		}
 	}
+	asked := t.TurnKey // a stop counts from when the answer was asked for
+	asked.SentAt = a.m.AskedAt()
 	last := a.snapshot(kind)
 	effects := Effects{Put: &t}
 	if !stopped {
-		effects.UnlessStopped = &t.TurnKey
+		effects.UnlessStopped = &asked
 	}
 	k, err := a.w.ledger().settleAt(ctx, a.m.ID, effects, func(k Case) (Case, error) {
 		if k.State == CaseWorking && k.Fence == a.k.Fence && k.EditedAt.After(a.k.EditedAt) {
@@ -183,18 +185,32 @@ func (a *attempt) tellDelay(ctx context.Context, err error) {
 	a.send(ctx, r)
 }
 
-// cancelled ends a question that was stopped before anything was said.
+// cancelled ends a question that was stopped before anything was said. An answer
+// that it had stays.
 func (a *attempt) cancelled(ctx context.Context) Settlement {
-	k, err := a.w.ledger().update(ctx, a.m.ID, func(k Case) (Case, Effects, error) {
-		if err := k.mine(a.k.Fence); err != nil {
-			return k, Effects{}, err
+	last := a.snapshot(chat.Stopped)
+	had, answered, err := a.w.Memory.Turn(ctx, a.turnKey())
+	if err != nil {
+		return Settlement{Action: Retry, After: time.Second}
+	}
+	k, err := a.w.ledger().settleAt(ctx, a.m.ID, Effects{}, func(k Case) (Case, error) {
+		if answered {
+			return k.kept(a.k.Fence, "", "", had, last.Seq)
 		}
-		return k.cancelled(reasonStopped, a.w.now()), Effects{}, nil
+		return k.cancelled(reasonStopped, a.w.now()), k.mine(a.k.Fence)
 	})
 	if err != nil { // the store failed, or somebody else ended it: find out
 		return Settlement{Action: Retry, After: time.Second}
 	}
+	if answered {
+		return a.w.met(ctx, a.d, a.m, k, WasAnswered)
+	}
 	return a.w.met(ctx, a.d, a.m, k, WasCancelled)
+}
+
+// turnKey is where the answer to the question is kept.
+func (a *attempt) turnKey() TurnKey {
+	return TurnKey{a.m.Conversation.Key(), a.m.SentAt, a.m.ID}
 }
 
 // giveBack releases the case without counting a try.

@@ -21,10 +21,18 @@ const (
 // bury gives the question up, in an order that loses nothing wherever it is
 // interrupted: the case is dead on its fence, the person is told, the letter is
 // in the dead-letter queue, the case says so; only then is the delivery
-// acknowledged. An answer that was committed meanwhile is published instead.
+// acknowledged. A question that had an answer keeps it: what failed was another.
 func (a *attempt) bury(ctx context.Context, reason Reason, cause error) Settlement {
 	last := a.snapshot(chat.Failed)
+	had, answered, err := a.w.Memory.Turn(ctx, a.turnKey())
+	if err != nil {
+		a.log.ErrorContext(ctx, "read the answer that stands", "err", err)
+		return Settlement{Action: Retry, After: time.Second}
+	}
 	k, err := a.w.ledger().settleAt(ctx, a.m.ID, Effects{}, func(k Case) (Case, error) {
+		if answered {
+			return k.kept(a.k.Fence, reason, detail(cause), had, last.Seq)
+		}
 		return k.died(a.k.Fence, reason, detail(cause), last.Seq)
 	})
 	if err != nil {
@@ -41,10 +49,7 @@ func (a *attempt) bury(ctx context.Context, reason Reason, cause error) Settleme
 // finishBurial does what remains after a case is dead. Every step may be
 // repeated: the sends have stable identities.
 func (w *Worker) finishBurial(ctx context.Context, d Delivery, m chat.Message, k Case) error {
-	r := replyTo(m, k.Fence, chat.Failed)
-	r.Seq, r.Reason, r.Language = k.FinalSeq, string(k.Reason), w.language(m)
-	r.Markdown = Apology(r)
-	if err := SendReply(ctx, w.Replies, r); err != nil {
+	if err := w.tellEnd(ctx, m, k); err != nil {
 		return fmt.Errorf("tell the person: %w", err)
 	}
 	m.Token = &chat.Token{Fence: k.Fence, Reason: string(k.Reason)}
@@ -69,6 +74,18 @@ func (w *Worker) finishBurial(ctx context.Context, d Delivery, m chat.Message, k
 	}
 	measure(w.Metrics, MetricDeadLetters, 1, "reason", string(k.Reason))
 	return nil
+}
+
+// tellEnd publishes what a person is shown of a case that has failed: the apology,
+// or the answer that stands, with a line about the newer one.
+func (w *Worker) tellEnd(ctx context.Context, m chat.Message, k Case) error {
+	if k.failedAnew() {
+		return w.republish(ctx, m, k)
+	}
+	r := replyTo(m, k.Fence, chat.Failed)
+	r.Seq, r.Reason, r.Language = k.FinalSeq, string(k.Reason), w.language(m)
+	r.Markdown = Apology(r)
+	return SendReply(ctx, w.Replies, r)
 }
 
 // letter is what the dead letter says about itself to people and consoles.

@@ -35,19 +35,19 @@ type claim struct {
 func (k Case) take(c claim) (Case, Outcome) {
 	switch k.State {
 	case CaseAnswered:
-		if c.message.Token == nil || c.message.Token.Fence != k.Fence {
+		if !k.opens(c.message.Token) {
 			return k, WasAnswered
 		}
 		k = k.reopened(c)
 	case CaseDead:
-		if t := c.message.Token; t == nil || t.Fence != k.Fence || t.Reason != string(k.Reason) {
+		if !k.opens(c.message.Token) {
 			return k, WasDead
 		}
 		k = k.reopened(c)
 	case CaseCancelled:
 		return k, WasCancelled
 	case CaseWorking:
-		if c.now.Before(k.LeaseUntil) && k.Owner != c.owner {
+		if k.leased(c.now, c.lease) && k.Owner != c.owner {
 			return k, Busy
 		}
 	case CasePending:
@@ -67,6 +67,29 @@ func (k Case) take(c claim) (Case, Outcome) {
 	k.Unsettled++
 	return k, Claimed
 }
+
+// opens reports whether t permits another answer to an ended case: it was issued
+// for this very end, or for one that this record, restored, knows nothing of.
+func (k Case) opens(t *chat.Token) bool {
+	switch {
+	case t == nil || t.Fence < k.Fence:
+		return false
+	case t.Fence > k.Fence:
+		return true
+	}
+	return k.State == CaseAnswered || t.Reason == string(k.Reason)
+}
+
+// leased reports whether somebody holds the case at now. A lease that has longer
+// to run than one is ever given was given by a clock that has been set back since;
+// the fence keeps it safe to take the case over.
+func (k Case) leased(now time.Time, length time.Duration) bool {
+	left := k.LeaseUntil.Sub(now)
+	return left > 0 && left <= length+skew
+}
+
+// skew is how far two processes' clocks may be apart unnoticed.
+const skew = 5 * time.Second
 
 // reopened starts the count of tries anew, for a replay or a regeneration.
 func (k Case) reopened(c claim) Case {
@@ -128,9 +151,25 @@ func (k Case) died(fence int64, reason Reason, detail string, seq int) (Case, er
 	return k, nil
 }
 
+// kept ends an attempt to answer anew that led to nothing: what stands is the
+// answer the person had, shown again at the new fence. reason says why there is no
+// newer one, "" if the person stopped it.
+func (k Case) kept(fence int64, reason Reason, detail string, t Turn, seq int) (Case, error) {
+	k, err := k.answered(fence, t.TurnKey, seq, t.kind())
+	if err != nil {
+		return k, err
+	}
+	k.Reason, k.Detail, k.Buried = reason, detail, false
+	return k, nil
+}
+
+// failedAnew reports whether the case was answered, asked again, and failed: its
+// answer stands, and its letter waits for a replay.
+func (k Case) failedAnew() bool { return k.State == CaseAnswered && k.Reason != "" }
+
 // buried notes that the letter is in the dead-letter queue.
 func (k Case) buried(fence int64) (Case, error) {
-	if k.State != CaseDead || k.Fence != fence {
+	if (k.State != CaseDead && !k.failedAnew()) || k.Fence != fence {
 		return k, errFenced
 	}
 	k.Buried = true

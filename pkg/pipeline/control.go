@@ -100,7 +100,7 @@ func (c *Control) deleted(ctx context.Context, m chat.Message) error {
 			k.Message = body
 		}
 		var with Effects
-		if k.State == CaseAnswered {
+		if k.Turn.MessageID != "" { // also while it is being answered anew
 			with.Drop = &k.Turn
 		}
 		return k.cancelled(reasonDeleted, clock(c.Now)), with, nil
@@ -150,7 +150,7 @@ func (c *Control) edited(ctx context.Context, m chat.Message) error {
 	if err != nil || !k.EditedAt.Equal(m.SentAt) || (k.State != CaseAnswered && k.State != CaseDead) {
 		return err
 	}
-	return c.reopen(ctx, k, "", "edit:"+m.ID)
+	return c.reopen(ctx, k, m, "")
 }
 
 // again lets the asker try a failed question once more, or have an answered one
@@ -171,17 +171,17 @@ func (c *Control) again(ctx context.Context, m chat.Message) error {
 	if question.Author.ID != m.Author.ID {
 		return c.say(ctx, m, "asker.only")
 	}
-	wanted := CaseDead
+	wanted := k.State == CaseDead || k.failedAnew()
 	if m.Kind == chat.KindRegenerate {
-		wanted = CaseAnswered
+		wanted = k.State == CaseAnswered
 	}
-	if k.State != wanted || (m.Token != nil && m.Token.Fence != k.Fence) {
+	if !wanted || (m.Token != nil && m.Token.Fence != k.Fence) {
 		if k.State == CaseWorking {
 			return nil // somebody pressed twice: the answer is on its way
 		}
 		return c.say(ctx, m, "retry.gone")
 	}
-	return c.reopen(ctx, k, m.Value, string(m.Kind)+":"+m.ID)
+	return c.reopen(ctx, k, m, m.Value)
 }
 
 // subject is the question that m is about: the one its button names, or the
@@ -201,15 +201,16 @@ func (c *Control) subject(ctx context.Context, m chat.Message) (string, error) {
 	return failed.ID, nil
 }
 
-// reopen asks the case's question again with a token for the state it is in.
-func (c *Control) reopen(ctx context.Context, k Case, model, dedup string) error {
+// reopen asks the case's question again, as gesture m wants, with a token for the
+// state it is in.
+func (c *Control) reopen(ctx context.Context, k Case, m chat.Message, model string) error {
 	question, err := chat.DecodeMessage(k.Message)
 	if err != nil {
 		return Permanent(ReasonUnreadable, err)
 	}
-	question.Token = &chat.Token{Fence: k.Fence, Reason: string(k.Reason)}
+	question.Token = &chat.Token{Fence: k.Fence, Reason: string(k.Reason), At: m.SentAt}
 	question.Model = model
-	return SendMessage(ctx, c.Requests, question, dedup)
+	return SendMessage(ctx, c.Requests, question, string(m.Kind)+":"+m.ID)
 }
 
 // feedback keeps a person's verdict with the turn it is about.

@@ -19,7 +19,7 @@ var errDeadline = errors.New("the answer took longer than its deadline")
 // stop it returns the turn as far as it got, with ErrStopped.
 func (a *attempt) generate(ctx context.Context, p Prompt, passages []Passage) (Turn, error) {
 	t := Turn{
-		TurnKey:  TurnKey{a.m.Conversation.Key(), a.m.SentAt, a.m.ID},
+		TurnKey:  a.turnKey(),
 		Author:   a.m.Author,
 		Question: a.m.Text,
 	}

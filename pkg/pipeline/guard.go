@@ -83,12 +83,11 @@ func (a *attempt) fatal(ctx context.Context, err error) error {
 	return nil
 }
 
-// stopMarker reports whether the person stopped the conversation at or after the
-// question.
+// stopMarker reports whether the person stopped the conversation after they asked.
 func (a *attempt) stopMarker(ctx context.Context) (bool, error) {
 	marks, err := a.w.Memory.Markers(ctx, a.m.Conversation.Key())
 	if err != nil {
 		return false, Transient(ReasonStore, err)
 	}
-	return marks.StopBefore.After(a.m.SentAt), nil
+	return marks.StopBefore.After(a.m.AskedAt()), nil
 }

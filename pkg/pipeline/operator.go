@@ -97,7 +97,7 @@ func (f Filter) matches(l Letter, now time.Time) bool {
 		(f.NewerThan == 0 || age <= f.NewerThan)
 }
 
-// List returns the letters that match f, oldest first. complete is false when a
+// List returns the letters that match f, oldest question first. complete is false when a
 // queue cannot show everything it holds.
 func (o *Operator) List(ctx context.Context, f Filter) (letters []Letter, complete bool, err error) {
 	complete = true
@@ -113,7 +113,7 @@ func (o *Operator) List(ctx context.Context, f Filter) (letters []Letter, comple
 			}
 		}
 	}
-	slices.SortStableFunc(letters, func(a, b Letter) int { return a.FirstSeen.Compare(b.FirstSeen) })
+	slices.SortStableFunc(letters, func(a, b Letter) int { return a.AskedAt().Compare(b.AskedAt()) })
 	return letters, complete, nil
 }
 
@@ -187,17 +187,38 @@ func (o *Operator) checkMessage(ctx context.Context, l Letter) (ReplayResult, er
 		return ReplayResult{}, err
 	}
 	token := l.message.Token
+	settled := ""
 	switch {
 	case k.State == CaseCancelled:
-		return ReplayResult{Removed: true, Why: "withdrawn by its author"}, nil
-	case k.State == CaseAnswered && (token == nil || token.Fence != k.Fence):
-		return ReplayResult{Removed: true, Why: "answered since"}, nil
-	case k.State == CaseWorking && clock(o.Now).Before(k.LeaseUntil):
+		settled = "withdrawn by its author"
+	case k.State == CaseAnswered && !k.opens(token):
+		settled = "answered since"
+	}
+	if settled != "" {
+		// A letter that the queue moved may be all that is left to have the end
+		// shown: then it is sent back, and costs no model call.
+		shown, err := o.shown(ctx, k)
+		if err != nil || !shown {
+			return ReplayResult{Replayed: err == nil, Removed: err == nil}, err
+		}
+		return ReplayResult{Removed: true, Why: settled}, nil
+	}
+	switch {
+	case k.State == CaseWorking && k.leased(clock(o.Now), lease):
 		return ReplayResult{Why: "being answered now"}, nil
-	case k.State == CaseDead && token != nil && token.Fence != k.Fence:
+	case k.State == CaseDead && token != nil && !k.opens(token):
 		return ReplayResult{Removed: true, Why: "failed again since; the newer letter replays it"}, nil
 	}
 	return ReplayResult{Replayed: true, Removed: true}, nil
+}
+
+// shown reports whether people see the end of k.
+func (o *Operator) shown(ctx context.Context, k Case) (bool, error) {
+	placed, err := o.Deliveries.LoadDelivery(ctx, k.MessageID)
+	if err != nil {
+		return false, err
+	}
+	return placed.Rev > 0 && !placed.Order.Before(chat.Order{Fence: k.Fence, Terminal: true}), nil
 }
 
 // Replay sends l back to its queue and removes it. A letter whose work is done
@@ -238,6 +259,9 @@ func (o *Operator) sendBack(ctx context.Context, queue DeadQueue, l Letter) erro
 		if err != nil {
 			return err
 		}
+		// Opens nothing that is not dead, and has a post looked up whose record
+		// is gone.
+		m.Token = &chat.Token{}
 		if k.State == CaseDead {
 			m.Token = &chat.Token{Fence: k.Fence, Reason: string(k.Reason)}
 		}

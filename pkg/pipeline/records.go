@@ -38,10 +38,12 @@ type Case struct {
 	Unsettled  int // claims in a row that ended without a word: crashes
 	FirstClaim time.Time
 	LastClaim  time.Time
-	Reason     Reason // of a dead or cancelled case
-	Detail     string // error chain of a dead case: no secrets, no message text
-	Buried     bool   // the letter of a dead case is in the dead-letter queue
-	Told       bool   // the person has been told about a delay
+	// Reason is why a case is dead or cancelled; or, where an answered one was
+	// asked again, why there is no newer answer than Turn.
+	Reason Reason
+	Detail string // error chain of Reason: no secrets, no message text
+	Buried bool   // the letter that tells Reason is in the dead-letter queue
+	Told   bool   // the person has been told about a delay
 	// Message is the encoded chat.Message in its newest form; EditedAt is the
 	// platform's time of that form when it is not the first.
 	Message  []byte
@@ -75,6 +77,14 @@ type Turn struct {
 	// Attachments is the text of documents that came with the question.
 	Attachments string
 	AnsweredAt  time.Time
+}
+
+// kind is how the answer was shown when it was committed.
+func (t Turn) kind() chat.ReplyKind {
+	if t.Stopped {
+		return chat.Stopped
+	}
+	return chat.Final
 }
 
 // Effects are what a case transition changes besides the case, in the same

@@ -155,7 +155,11 @@ func (w *Worker) met(ctx context.Context, d Delivery, m chat.Message, k Case, me
 		v := Settle(&busyError{k.LeaseUntil}, k, w.config().Policy, w.now(), mathrand.Float64())
 		return Settlement{Action: Retry, After: v.After}
 	case WasAnswered:
-		err = w.republish(ctx, m, k)
+		if k.failedAnew() && !k.Buried {
+			err = w.finishBurial(ctx, d, m, k)
+		} else {
+			err = w.republish(ctx, m, k)
+		}
 	case WasDead:
 		if !k.Buried {
 			err = w.finishBurial(ctx, d, m, k)
@@ -181,7 +185,9 @@ func (w *Worker) republish(ctx context.Context, m chat.Message, k Case) error {
 	if !ok {
 		return nil // the memory has expired; so long after, the answer was shown
 	}
-	return SendReply(ctx, w.Replies, answerOf(m, k, t, w.language(m)))
+	r := answerOf(m, k, t, w.language(m))
+	r.Again = true
+	return SendReply(ctx, w.Replies, r)
 }
 
 // answerOf is the terminal snapshot of a committed turn.
@@ -189,6 +195,10 @@ func answerOf(m chat.Message, k Case, t Turn, language string) chat.Reply {
 	r := replyTo(m, k.Fence, k.FinalKind)
 	r.Seq, r.Markdown, r.Citations = k.FinalSeq, t.Answer, t.Citations
 	r.Usage, r.Model, r.Language = t.Usage, t.Model, language
+	if k.failedAnew() {
+		words := phrase.In(language)
+		r.Markdown += "\n\n_" + words.Say("failed."+string(k.Reason)) + " " + words.Say("kept") + "_"
+	}
 	return r
 }
 

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -140,6 +141,23 @@ func (s *memory) expire(cases, deliveries bool) {
 	}
 }
 
+// clone copies the records, and restore puts a copy in their place.
+func (s *memory) clone() *memory {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &memory{
+		cases: maps.Clone(s.cases), turns: maps.Clone(s.turns), marks: maps.Clone(s.marks),
+		deliveries: maps.Clone(s.deliveries), owners: maps.Clone(s.owners),
+	}
+}
+
+func (s *memory) restore(from *memory) {
+	c := from.clone()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cases, s.turns, s.marks, s.deliveries, s.owners = c.cases, c.turns, c.marks, c.deliveries, c.owners
+}
+
 // queue is a FIFO-per-group queue in memory. The explorer receives from it and
 // decides what becomes of each message; only sending goes through the stages.
 type queue struct {
@@ -199,6 +217,21 @@ func (q *queue) receivable() []*item {
 		}
 	}
 	return heads
+}
+
+// wakes returns how long it takes until a group's head can be received.
+func (q *queue) wakes() time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	next := time.Hour
+	seen := map[string]bool{}
+	for _, it := range q.items {
+		if !it.gone && !seen[it.d.Group] {
+			next = min(next, max(time.Until(it.hidden), time.Nanosecond))
+		}
+		seen[it.d.Group] = true
+	}
+	return next
 }
 
 // take hides the message for the given time and counts the receive.

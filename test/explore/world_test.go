@@ -257,6 +257,10 @@ type world struct {
 	processes                              int
 	running                                []*handling
 	began                                  time.Time
+	skew                                   time.Duration // of the clock of processes that start from now on
+	gestures                               int           // made so far
+	backup                                 *memory       // nil: none
+	moved                                  map[string]bool
 }
 
 // handling is one delivery being handled by a process of its own.
@@ -268,7 +272,7 @@ type handling struct {
 
 func newWorld() *world {
 	return &world{
-		store: newMemory(), board: &board{}, model: &model{}, gate: &gate{}, began: time.Now(),
+		moved: map[string]bool{}, store: newMemory(), board: &board{}, model: &model{}, gate: &gate{}, began: time.Now(),
 		requests: newQueue("requests"), control: newQueue("control"), replies: newQueue("replies"),
 		requestsDead: newQueue("requests-dead"), controlDead: newQueue("control-dead"), repliesDead: newQueue("replies-dead"),
 	}
@@ -300,23 +304,24 @@ func (w *world) start(q *queue, it *item) {
 }
 
 func (w *world) handler(p *process, name string) pipeline.Handler {
-	g := gated{p, w.store}
+	g, skew := gated{p, w.store}, w.skew
+	now := func() time.Time { return time.Now().Add(skew) }
 	control := &pipeline.Control{
 		Cases: g, Memory: g, Requests: outbox{p, w.requests}, Replies: outbox{p, w.replies},
-		Letters: outbox{p, w.controlDead}, Log: quietLog,
+		Letters: outbox{p, w.controlDead}, Log: quietLog, Now: now,
 	}
 	switch name {
 	case "requests":
 		worker := &pipeline.Worker{
 			Cases: g, Memory: g, Visibility: w.requests, Replies: outbox{p, w.replies}, Letters: outbox{p, w.requestsDead},
-			Control: control, Model: gatedModel{p, w.model, w.store}, Log: quietLog,
+			Control: control, Model: gatedModel{p, w.model, w.store}, Log: quietLog, Now: now,
 		}
 		return worker.Handle
 	case "control":
 		return control.Handle
 	}
 	responder := &pipeline.Responder{
-		Deliveries: g, Letters: outbox{p, w.repliesDead}, Log: quietLog,
+		Deliveries: g, Letters: outbox{p, w.repliesDead}, Log: quietLog, Now: now,
 		Posters: map[chat.Platform]pipeline.Poster{chat.Web: poster{call: p.call, board: w.board}},
 	}
 	return responder.Handle
@@ -393,6 +398,18 @@ func (w *world) redrive() {
 			_ = w.requests.Send(context.Background(), e)
 		}
 		_ = w.requestsDead.Remove(context.Background(), it.d)
+	}
+}
+
+// moveAll moves what waits in the requests queue into its dead letters, as it is.
+func (w *world) moveAll() {
+	for _, it := range w.requests.receivable() {
+		e := pipeline.Envelope{Group: it.d.Group, DedupID: "moved " + it.d.ID, Body: it.d.Body}
+		_ = w.requestsDead.Send(context.Background(), e)
+		if m, err := chat.DecodeMessage(it.d.Body); err == nil {
+			w.moved[m.ID] = true
+		}
+		w.requests.settle(it, pipeline.Settlement{})
 	}
 }
 
