@@ -1,10 +1,12 @@
 package sqlitestore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"parley/pkg/pipeline"
@@ -59,7 +61,8 @@ func (q *Queue) read(good []*entry) ([]pipeline.Delivery, error) {
 	ds := make([]pipeline.Delivery, len(good))
 	for i, e := range good {
 		if e.content != nil {
-			ds[i] = *e.content
+			ds[i] = *e.content // what is kept must not change with what is handed out
+			ds[i].Body, ds[i].Attributes = bytes.Clone(e.content.Body), maps.Clone(e.content.Attributes)
 			continue
 		}
 		row := q.s.reads.QueryRowContext(context.Background(), "SELECT "+columns+" FROM messages WHERE id = ? AND dead = 0", e.id)

@@ -48,7 +48,10 @@ func openWrites(path string) (*sql.DB, error) {
 	return openPool(path, 1, url.Values{
 		"_txlock":       {"immediate"},
 		"_busy_timeout": {busyWait},
-		"_pragma":       {"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "journal_size_limit(67108864)"},
+		"_pragma": {
+			"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "journal_size_limit(67108864)",
+			"fullfsync(ON)", "checkpoint_fullfsync(ON)", // on a Mac a plain sync stops at the drive's cache
+		},
 	})
 }
 
@@ -89,6 +92,7 @@ var settings = []struct{ pragma, want string }{
 	{"synchronous", "2"}, // FULL
 	{"busy_timeout", busyWait},
 	{"foreign_keys", "1"},
+	{"fullfsync", "1"},
 }
 
 func checkSettings(ctx context.Context, c *sql.Conn) error {

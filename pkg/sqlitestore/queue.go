@@ -1,7 +1,6 @@
 package sqlitestore
 
 import (
-	"bytes"
 	"context"
 	"maps"
 	"strconv"
@@ -51,9 +50,9 @@ func (s *Store) send(ctx context.Context, q *Queue, e pipeline.Envelope, dead bo
 	if dead {
 		line += "/dead" // letters have ids of their own
 	}
-	if e.Body == nil {
-		e.Body = []byte{} // the driver takes nil for NULL
-	}
+	// The write may outlive this call, if its context ends; and the driver takes a
+	// nil body for NULL.
+	e.Body, e.Attributes = append([]byte{}, e.Body...), maps.Clone(e.Attributes)
 	var id, now int64
 	return s.writes.write(&op{ctx: ctx, do: func(t *tx) error {
 		now = t.now.UnixMicro()
@@ -74,7 +73,7 @@ func (s *Store) send(ctx context.Context, q *Queue, e pipeline.Envelope, dead bo
 		if id != 0 && s.known != nil {
 			s.known.sent(id, q, dead, pipeline.Delivery{
 				ID: strconv.FormatInt(id, 10), Group: e.Group, DedupID: e.DedupID,
-				Body: bytes.Clone(e.Body), Attributes: maps.Clone(e.Attributes), SentAt: moment(now),
+				Body: e.Body, Attributes: e.Attributes, SentAt: moment(now),
 			})
 		}
 	}})

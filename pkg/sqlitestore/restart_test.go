@@ -217,3 +217,25 @@ func TestWakes(t *testing.T) {
 		}
 	})
 }
+
+// TestHandedOutIsACopy: what a receiver does to a message does not show when it
+// comes again.
+func TestHandedOutIsACopy(t *testing.T) {
+	s := open(t, fresh(t), sqlitestore.Options{Serve: true})
+	q := s.Queue(sqlitestore.Requests)
+	e := pipeline.Envelope{Group: "g", DedupID: "1", Body: []byte("body"), Attributes: map[string]string{"a": "b"}}
+	if err := q.Send(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		e.Body[0], e.Attributes["a"] = 'x', "y"
+		d := next(t, s, 0)
+		if string(d.Body) != "body" || d.Attributes["a"] != "b" {
+			t.Fatalf("received %s with %v", d.Body, d.Attributes)
+		}
+		d.Body[0], d.Attributes["a"] = 'x', "y"
+		if err := q.Extend(t.Context(), d, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
