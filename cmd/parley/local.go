@@ -132,6 +132,9 @@ func (l *local) serve(ctx context.Context, ready func(address string)) error {
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
 	}
+	if l.hub != nil {
+		server.RegisterOnShutdown(l.hub.Close)
+	}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	failed := make(chan error, 1)
@@ -162,7 +165,7 @@ func (l *local) shutdown(server *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
-		_ = server.Close() // pages that listen for events never finish by themselves
+		_ = server.Close()
 	}
 }
 

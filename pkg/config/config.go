@@ -167,9 +167,6 @@ func (s Slack) On() bool { return s.BotToken != "" || s.SecretARN != "" }
 
 func (d *DingTalk) check() error {
 	d.APIURL, d.OAPIURL = strings.TrimRight(d.APIURL, "/"), strings.TrimRight(d.OAPIURL, "/")
-	if d.RobotCode == "" {
-		d.RobotCode = d.ClientID
-	}
 	return errors.Join(
 		address("DINGTALK_API_URL", d.APIURL),
 		address("DINGTALK_OAPI_URL", d.OAPIURL),

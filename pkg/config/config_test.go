@@ -55,7 +55,7 @@ func TestDefaults(t *testing.T) {
 	if err := LoadFrom(&d, map[string]string{"DINGTALK_CLIENT_ID": "id", "DINGTALK_CLIENT_SECRET": "x"}); err != nil {
 		t.Fatal(err)
 	}
-	if d.RobotCode != "id" || !d.On() {
+	if d.RobotCode != "" || !d.On() { // a robot that is not named is not checked
 		t.Errorf("got %+v", d)
 	}
 }

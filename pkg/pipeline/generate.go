@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"parley/pkg/chat"
 	"parley/pkg/phrase"
@@ -46,6 +47,7 @@ func (a *attempt) generate(ctx context.Context, p Prompt, passages []Passage) (T
 // collect reads the model's stream to its end.
 func (a *attempt) collect(ctx context.Context, p Prompt, out *emitter, t *Turn) (string, error) {
 	var b strings.Builder
+	size := 0
 	for d, err := range a.w.Model.Stream(ctx, p) {
 		if err != nil {
 			return b.String(), err
@@ -56,8 +58,10 @@ func (a *attempt) collect(ctx context.Context, p Prompt, out *emitter, t *Turn) 
 		if b.Len() == 0 && d.Text != "" {
 			measure(a.w.Metrics, MetricFirstToken, ms(a.w.now().Sub(a.began)))
 		}
-		b.WriteString(d.Text)
-		if d.Stop == "" && b.Len() > maxAnswer {
+		text, cut := fitting(d.Text, maxAnswer-size)
+		b.WriteString(text)
+		size += encodedLen(text)
+		if cut {
 			d.Stop = StopLength
 		}
 		if d.Stop == "" {
@@ -274,4 +278,33 @@ func pace(age time.Duration) time.Duration {
 	default:
 		return 5 * time.Second
 	}
+}
+
+// fitting returns as much of text as room bytes of JSON hold, cut between runes.
+func fitting(text string, room int) (part string, cut bool) {
+	if encodedLen(text) <= room {
+		return text, false
+	}
+	for i, r := range text {
+		if room -= encodedLen(string(r)); room < 0 {
+			return text[:i], true
+		}
+	}
+	return text, false
+}
+
+// encodedLen is how many bytes text takes inside a JSON string.
+func encodedLen(text string) int {
+	n := len(text)
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t':
+			n++
+		case r < 0x20 || r == 0x7f:
+			n += 5
+		case r == '\u2028' || r == '\u2029' || r == utf8.RuneError:
+			n += 3
+		}
+	}
+	return n
 }

@@ -45,8 +45,9 @@ const (
 	watch     = time.Second
 )
 
-// maxAnswer bounds an answer in bytes, so that its snapshots fit an envelope.
-const maxAnswer = 36 << 10
+// maxAnswer bounds an answer in bytes as JSON writes them, so that its snapshots
+// fit an envelope with room for citations and route.
+const maxAnswer = 40 << 10
 
 // Worker answers questions: claim, read memory, retrieve, run the model, commit,
 // publish. It is safe for concurrent use; the queue's groups keep each
