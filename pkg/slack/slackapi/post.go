@@ -98,12 +98,6 @@ func (a *answer) update(ctx context.Context, i int, p part) error {
 		return err
 	}
 	err := send(p)
-	if is(err, "streaming_state_conflict") { // a stream taken for a plain message
-		if err := a.stopAt(ctx, a.at.Posts[i].ID); err != nil {
-			return err
-		}
-		err = send(p)
-	}
 	if is(err, blockCodes...) && len(p.tail) > 0 {
 		err = send(p.bare())
 	}

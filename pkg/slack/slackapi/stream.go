@@ -171,21 +171,14 @@ func (a *answer) finish(ctx context.Context, p part) error {
 // stop ends the stream as it is. It may be repeated.
 func (a *answer) stop(ctx context.Context) error {
 	a.at.Stream.Sealed = true
-	if err := a.stopAt(ctx, a.at.Posts[0].ID); err != nil {
-		return err
-	}
-	a.at.Stream.Closed = true
-	return nil
-}
-
-func (a *answer) stopAt(ctx context.Context, postID string) error {
 	_, err := a.c.call(ctx, methodStop, a.j, true, func(ctx context.Context, api *slack.Client) error {
-		_, _, err := api.StopStreamContext(ctx, a.route.Channel, tsOf(postID))
+		_, _, err := api.StopStreamContext(ctx, a.route.Channel, tsOf(a.at.Posts[0].ID))
 		return err
 	})
 	if err != nil && !is(err, streamingCodes...) && !is(err, "message_not_found") {
 		return fmt.Errorf("stop stream: %w", err)
 	}
+	a.at.Stream.Closed = true
 	return nil
 }
 
