@@ -86,8 +86,12 @@ func TestTwoOrphansInOneThread(t *testing.T) {
 		w.show(chat.Partial, one[:300])
 		o.show(chat.Partial, two[:300])
 		time.Sleep(15 * time.Second)
-		o.show(chat.Final, two)
+		w.s.Inject("chat.stopStream", 1, slacktest.RateLimited(20*time.Second))
+		if err := o.post(o.reply(chat.Final, two), false); !pipeline.Classify(err).Throttled || len(o.at.Posts) != 1 {
+			t.Fatalf("found %+v: %v", o.at, err)
+		}
 		w.show(chat.Final, one)
+		o.show(chat.Final, two)
 		got := w.answers()
 		if len(got) != 2 {
 			t.Fatalf("%d messages", len(got))

@@ -157,6 +157,24 @@ func TestLongAnswersAreTaken(t *testing.T) {
 	}
 }
 
+// A text that just fits leaves no room for its sources: they move with its end
+// into a second message.
+func TestSourcesFindRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, slacktest.Options{})
+		r := w.reply(chat.Final, strings.Repeat("- \"a\"\n", 1500)) // 12,000 characters of JSON
+		for range 20 {
+			r.Citations = append(r.Citations, chat.Citation{Number: 1, Title: strings.Repeat("A title ", 20)})
+		}
+		w.settle(r)
+		w.wantRules()
+		got := w.answers()
+		if len(got) != 2 || len(got[1].Buttons()) == 0 || !strings.Contains(got[1].Text(), "*Sources*") {
+			t.Errorf("%d messages", len(got))
+		}
+	})
+}
+
 func TestStreamedLongAnswerKeepsItsFirstMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, slacktest.Options{})

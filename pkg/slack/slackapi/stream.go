@@ -117,9 +117,6 @@ func (a *answer) extend(ctx context.Context, text string) error {
 			a.at.Mode = modePost
 		}
 		return nil
-	case is(err, "message_not_found"): // removed; the end will say it once anew
-		s.Closed, a.at.Mode = true, modePost
-		return nil
 	case permanent(err):
 		s.Sealed = true
 	}
