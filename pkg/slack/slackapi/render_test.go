@@ -162,7 +162,7 @@ func TestLongAnswersAreTaken(t *testing.T) {
 func TestSourcesFindRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, slacktest.Options{})
-		r := w.reply(chat.Final, strings.Repeat("- \"a\"\n", 1500)) // 12,000 characters of JSON
+		r := w.reply(chat.Final, strings.Repeat("- \"a\"\n", 1350)) // 12,150 characters of JSON
 		for range 20 {
 			r.Citations = append(r.Citations, chat.Citation{Number: 1, Title: strings.Repeat("A title ", 20)})
 		}
