@@ -86,8 +86,6 @@ func (m Message) Pings() []string {
 	return slices.Concat(pings.FindAllString(m.Fallback, -1), pings.FindAllString(m.Text(), -1))
 }
 
-func (m Message) key() string { return m.Channel + "/" + m.TS }
-
 // root is the ts of the thread m is in or begins.
 func (m Message) root() string {
 	if m.ThreadTS != "" {
