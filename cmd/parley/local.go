@@ -74,6 +74,7 @@ func openLocal(ctx context.Context, f localFlags) (*local, error) {
 		Readers: map[chat.Platform]pipeline.Reader{},
 		Config:  workerConfig(l.chat, l.models),
 		Log:     l.log,
+		Metrics: logMetrics{l.log},
 	}
 	if err := l.platforms(ctx); err != nil {
 		return nil, errors.Join(err, store.Close())

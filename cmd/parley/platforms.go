@@ -83,11 +83,7 @@ func (l *local) dingtalk(d config.DingTalk) error {
 	}
 	parser := dingtalkParser(d, l.chat)
 	l.system.Parsers["/dingtalk/messages"], l.system.Parsers["/dingtalk/cards"] = parser, parser
-	api, err := dingapi.New(dingapi.Config{
-		ClientID: d.ClientID, Secret: func(context.Context) (string, error) { return d.ClientSecret, nil }, RobotCode: d.RobotCode,
-		APIURL: d.APIURL, OAPIURL: d.OAPIURL, CardTemplateID: d.CardTemplateID,
-		HTTPClient: httpClient(), Log: l.log,
-	})
+	api, err := dingtalkClient(d, l.log)
 	if err != nil {
 		return err
 	}

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
+	"parley/pkg/chat"
 	"parley/pkg/config"
 	"parley/pkg/dingtalk"
+	"parley/pkg/dingtalk/dingapi"
 	"parley/pkg/dingtalk/dingstream"
+	"parley/pkg/phrase"
 	"parley/pkg/pipeline"
 	"parley/pkg/slack"
 	"parley/pkg/slack/slacksocket"
@@ -76,13 +80,18 @@ func dingtalkReceiver(c config.Chat, accept accept, log *slog.Logger) (receiver,
 	if !d.On() {
 		return receiver{}, errors.New("DINGTALK_CLIENT_ID and DINGTALK_CLIENT_SECRET are not set; Stream mode needs both")
 	}
+	api, err := dingtalkClient(d, log)
+	if err != nil {
+		return receiver{}, err
+	}
 	r, err := dingstream.New(dingstream.Config{
 		ClientID: d.ClientID,
 		Secret:   func(context.Context) (string, error) { return d.ClientSecret, nil },
 		Parser:   dingtalkParser(d, c), Accept: accept, APIURL: d.APIURL, HTTPClient: httpClient(), Log: log, Version: version,
-		Lost: func(_ context.Context, p pipeline.Parsed, err error) {
+		Lost: func(ctx context.Context, p pipeline.Parsed, err error) {
 			for _, m := range p.Messages {
 				log.Error("message could not be queued in time", "msg_id", m.ID, "err", err)
+				tellLost(ctx, dingapi.NewPoster(api), m, c.Language, log)
 			}
 		},
 	})
@@ -102,3 +111,35 @@ func dingtalkParser(d config.DingTalk, c config.Chat) *dingtalk.Parser {
 		TrustedHosts:   trustedHosts(d.APIURL, d.OAPIURL),
 	})
 }
+
+// dingtalkClient calls DingTalk with the credentials of the environment.
+func dingtalkClient(d config.DingTalk, log *slog.Logger) (*dingapi.Client, error) {
+	return dingapi.New(dingapi.Config{
+		ClientID: d.ClientID, Secret: func(context.Context) (string, error) { return d.ClientSecret, nil }, RobotCode: d.RobotCode,
+		APIURL: d.APIURL, OAPIURL: d.OAPIURL, CardTemplateID: d.CardTemplateID,
+		HTTPClient: httpClient(), Log: log, Metrics: logMetrics{log},
+	})
+}
+
+// tellLost tells a person that their message was not taken: DingTalk does not
+// promise to deliver it again, and no stage has it.
+func tellLost(ctx context.Context, poster pipeline.Poster, m chat.Message, language string, log *slog.Logger) {
+	if l := phrase.Detect(m.Text); l != "" {
+		language = l
+	}
+	r := chat.Reply{
+		MessageID: m.ID, Conversation: m.Conversation, Fence: 1, Seq: 1, Kind: chat.Notice, Route: m.Route,
+		Asker: m.Author, AskedAt: m.SentAt, Language: language, Markdown: phrase.In(language).Say("lost"),
+	}
+	if _, err := poster.Post(ctx, pipeline.PostRequest{Reply: r}, unrecorded{}); err != nil {
+		log.Error("tell the person", "msg_id", m.ID, "err", err)
+	}
+}
+
+// unrecorded is a pipeline.Journal for a post that no delivery record follows.
+type unrecorded struct{}
+
+func (unrecorded) Checkpoint(context.Context, pipeline.Placement) error { return nil }
+func (unrecorded) Owner(context.Context, string) (string, error)        { return "", nil }
+func (unrecorded) NotBefore(string) time.Time                           { return time.Time{} }
+func (unrecorded) Throttle(string, time.Time)                           {}

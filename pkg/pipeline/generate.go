@@ -300,9 +300,9 @@ func encodedLen(text string) int {
 		switch {
 		case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t':
 			n++
-		case r < 0x20 || r == 0x7f:
+		case r < 0x20 || r == 0x7f || r == utf8.RuneError: // \u0000; a byte that is no UTF-8 may be it too
 			n += 5
-		case r == '\u2028' || r == '\u2029' || r == utf8.RuneError:
+		case r == '\u2028' || r == '\u2029':
 			n += 3
 		}
 	}
