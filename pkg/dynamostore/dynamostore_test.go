@@ -204,6 +204,10 @@ func TestPostsOfADelivery(t *testing.T) {
 	if err := store.SwapDelivery(t.Context(), p); err != nil {
 		t.Error(err)
 	}
+	other := pipeline.Placed{MessageID: "n", Rev: 1, At: pipeline.Placement{Posts: []pipeline.Post{{ID: ""}}}}
+	if err := store.SwapDelivery(t.Context(), other); err != nil {
+		t.Errorf("another answer's post without an id: %v", err)
+	}
 	p.Rev = 2
 	p.At.Posts = make([]pipeline.Post, 100)
 	if err := store.SwapDelivery(t.Context(), p); err == nil || !pipeline.Classify(err).Permanent {

@@ -257,6 +257,58 @@ func TestGuardThroughRotation(t *testing.T) {
 	})
 }
 
+// A process that starts in the middle of a rotation accepts both versions from its
+// first request on.
+func TestGuardStartsInRotation(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	m := newManager(signing("old"))
+	m.rotate(signing("new"))
+	s := m.secret(secrets.SigningSecret)
+	p := s.Guard(verifier{s.Valid(secrets.SigningSecret, log)}, log)
+	if _, err := p.Parse(pipeline.Request{Body: []byte("old")}, time.Now()); err != nil {
+		t.Errorf("signed with the version before: %v", err)
+	}
+}
+
+// Who was refused with what has been replaced meanwhile has something to try,
+// without a look.
+func TestRefusedWithStaleVersions(t *testing.T) {
+	m := newManager(signing("a"))
+	s := m.secret(secrets.SigningSecret)
+	stale, err := s.All(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.rotate(signing("b"))
+	for range 5 {
+		if changed, err := s.Refused(t.Context(), stale); !changed || err != nil {
+			t.Errorf("Refused = %v, %v", changed, err)
+		}
+	}
+	if n := m.called(); n > 3 {
+		t.Errorf("%d calls, want one look", n)
+	}
+}
+
+// A client whose token is refused presents the new one at its next call.
+func TestBearer(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	m := newManager(signing("a"))
+	s := m.secret(secrets.BotToken)
+	present := s.Bearer(secrets.BotToken, log)
+	if got := present(); got != "xoxb" {
+		t.Errorf("presents %q", got)
+	}
+	m.rotate(`{"bot_token":"xoxb-new"}`)
+	if err := s.Anew()(t.Context()); err != nil || present() != "xoxb-new" {
+		t.Errorf("after a refusal: %q, %v", present(), err)
+	}
+	m = newManager("")
+	if got := m.secret(secrets.BotToken).Bearer(secrets.BotToken, log)(); got != "" {
+		t.Errorf("without a secret it presents %q", got)
+	}
+}
+
 // Strangers' signatures cost two looks a minute, however many there are.
 func TestRefusalsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
