@@ -39,9 +39,18 @@ type turnItem struct {
 	AnsweredAt  string          `json:"answered_at,omitempty"`
 }
 
+// turnExpiry counts from the answer, not from the write: feedback must not keep a
+// turn longer than the reset marker that hides it.
+func (s *Store) turnExpiry(t pipeline.Turn) int64 {
+	if t.AnsweredAt.IsZero() {
+		return expiry(s.turnLife)
+	}
+	return t.AnsweredAt.Add(s.turnLife).Unix()
+}
+
 func (s *Store) newTurnItem(t pipeline.Turn) turnItem {
 	return turnItem{
-		key: turnKey(t.TurnKey), TTL: expiry(s.turnLife), SentAt: stamp(t.SentAt), MessageID: t.MessageID,
+		key: turnKey(t.TurnKey), TTL: s.turnExpiry(t), SentAt: stamp(t.SentAt), MessageID: t.MessageID,
 		Author: t.Author, Question: t.Question, Answer: t.Answer, Citations: t.Citations, Usage: t.Usage,
 		Model: t.Model, Stopped: t.Stopped, Feedback: t.Feedback,
 		Attachments: cut(t.Attachments, maxAttachments), AnsweredAt: stamp(t.AnsweredAt),

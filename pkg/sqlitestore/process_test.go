@@ -43,7 +43,6 @@ func child() bool {
 type process struct {
 	*exec.Cmd
 	out *bufio.Scanner
-	end func() error // idempotent
 }
 
 func startChild(t *testing.T, name, path string) *process {

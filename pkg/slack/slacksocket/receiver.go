@@ -135,7 +135,7 @@ func (r *Receiver) stayConnected(ctx context.Context) error {
 		r.mu.Unlock()
 		err := r.client.RunContext(attempt)
 		cancel()
-		if err == nil || errors.Is(err, context.Canceled) {
+		if errors.Is(err, context.Canceled) {
 			continue
 		}
 		r.disconnected(err)
