@@ -57,3 +57,10 @@ build-WorkerFunction: ; $(lambda)worker
 build-ControlFunction: ; $(lambda)worker
 build-ResponderFunction: ; $(lambda)responder
 build-InvocationLoggingFunction: ; $(lambda)invocationlog
+
+.PHONY: rehearsal coldstart
+rehearsal: ## the deployment on this machine: the template, the real binaries, people talking (minutes)
+	$(GO) test ./test/rehearsal -rehearse -count=1 -v
+
+coldstart: ## how fast and how large the functions are, beside one that does nothing
+	$(GO) test ./test/coldstart -measure -count=1 -v

@@ -13,7 +13,7 @@ import (
 // holds, with every intrinsic function evaluated.
 type Stack struct {
 	Resources map[string]Resource
-	Outputs   map[string]string
+	Outputs   map[string]any
 }
 
 // Physical says what Ref (attribute "") and GetAtt of a resource are. It is asked
@@ -66,7 +66,7 @@ func (t *Template) Resolve(parameters map[string]string, pseudo Pseudo, physical
 }
 
 func (r *resolver) stack() *Stack {
-	s := &Stack{Resources: map[string]Resource{}, Outputs: map[string]string{}}
+	s := &Stack{Resources: map[string]Resource{}, Outputs: map[string]any{}}
 	for _, name := range slices.Sorted(maps.Keys(r.t.Resources)) {
 		res := r.t.Resources[name]
 		if res.Condition != "" && !r.condition(res.Condition) {
@@ -85,7 +85,7 @@ func (r *resolver) stack() *Stack {
 		if c, ok := m["Condition"].(string); ok && !r.condition(c) {
 			continue
 		}
-		s.Outputs[name] = fmt.Sprint(r.value(m["Value"]))
+		s.Outputs[name] = r.value(m["Value"])
 	}
 	return s
 }
@@ -220,22 +220,35 @@ func (r *resolver) attribute(resource, attribute string) any {
 
 var variable = regexp.MustCompile(`\$\{([^}]+)\}`)
 
-func (r *resolver) sub(argument any) string {
-	text, values := "", map[string]any{}
+// sub interpolates. What Keep left to CloudFormation stays a variable, and the
+// whole a Fn::Sub.
+func (r *resolver) sub(argument any) any {
+	text, values, kept := "", map[string]any{}, false
 	switch a := argument.(type) {
 	case string:
 		text = a
 	case []any:
 		text, values = a[0].(string), r.value(a[1]).(map[string]any)
 	}
-	return variable.ReplaceAllStringFunc(text, func(m string) string {
+	text = variable.ReplaceAllStringFunc(text, func(m string) string {
 		name := m[2 : len(m)-1]
-		if v, ok := values[name]; ok {
-			return fmt.Sprint(v)
+		v, given := values[name]
+		if !given {
+			resource, attribute, isAttribute := strings.Cut(name, ".")
+			if isAttribute {
+				v = r.attribute(resource, attribute)
+			} else {
+				v = r.ref(name)
+			}
 		}
-		if resource, attribute, ok := strings.Cut(name, "."); ok {
-			return fmt.Sprint(r.attribute(resource, attribute))
+		if reference, ok := v.(Reference); ok {
+			kept = true
+			return reference.variable()
 		}
-		return fmt.Sprint(r.ref(name))
+		return fmt.Sprint(v)
 	})
+	if kept {
+		return map[string]any{"Fn::Sub": text}
+	}
+	return text
 }

@@ -1,0 +1,109 @@
+package rehearsal
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"parley/test/stack"
+)
+
+// permission is one thing a role may do, as the template writes it.
+type permission struct{ action, resource string }
+
+// permissions are what the role of a function in s allows.
+func permissions(s *stack.Stack, function string) ([]permission, error) {
+	role, _ := s.Resources[function].Properties["Role"].(string)
+	r, ok := s.Resources[strings.TrimPrefix(role, "role/")]
+	if !ok {
+		return nil, fmt.Errorf("%s has no role of the template's: %q", function, role)
+	}
+	var all []permission
+	policies, _ := r.Properties["Policies"].([]any)
+	for _, p := range policies {
+		document := p.(map[string]any)["PolicyDocument"].(map[string]any)
+		for _, st := range list(document["Statement"]) {
+			st := st.(map[string]any)
+			for _, action := range list(st["Action"]) {
+				for _, resource := range list(st["Resource"]) {
+					all = append(all, permission{fmt.Sprint(action), fmt.Sprint(resource)})
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
+func list(v any) []any {
+	if l, ok := v.([]any); ok {
+		return l
+	}
+	return []any{v}
+}
+
+// allows reports whether one of ps covers p.
+func allows(ps []permission, p permission) bool {
+	for _, have := range ps {
+		// Path patterns do not cross slashes, which is stricter than IAM.
+		if ok, _ := path.Match(have.resource, p.resource); have.action == p.action && (ok || have.resource == p.resource) {
+			return true
+		}
+	}
+	return false
+}
+
+// region is where the rehearsal takes place.
+const region = "us-east-1"
+
+// account is an AWS account by its number.
+type account string
+
+func (a account) arn(service, resource string) string {
+	return "arn:aws:" + service + ":" + region + ":" + string(a) + ":" + resource
+}
+
+// needs says which service a request is for and which permissions it takes.
+func (a account) needs(r *http.Request, body []byte) (service string, all []permission, err error) {
+	target := r.Header.Get("X-Amz-Target")
+	prefix, operation, _ := strings.Cut(target, ".")
+	var in struct {
+		QueueURL      string `json:"QueueUrl"`
+		TableName     string
+		SecretID      string `json:"SecretId"`
+		Name          string
+		TransactItems []map[string]struct{ TableName string }
+	}
+	if target != "" {
+		if err := json.Unmarshal(body, &in); err != nil {
+			return "", nil, fmt.Errorf("%s: %w", target, err)
+		}
+	}
+	table := func(name string) string { return a.arn("dynamodb", "table/"+name) }
+	switch {
+	case prefix == "AmazonSQS":
+		return "sqs", []permission{{"sqs:" + operation, a.arn("sqs", path.Base(in.QueueURL))}}, nil
+	case operation == "TransactWriteItems":
+		for _, item := range in.TransactItems {
+			for kind, on := range item {
+				action := map[string]string{"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}[kind]
+				all = append(all, permission{"dynamodb:" + action, table(on.TableName)})
+			}
+		}
+		return "dynamodb", all, nil
+	case prefix == "DynamoDB_20120810":
+		return "dynamodb", []permission{{"dynamodb:" + operation, table(in.TableName)}}, nil
+	case prefix == "secretsmanager":
+		return "secretsmanager", []permission{{"secretsmanager:" + operation, in.SecretID}}, nil
+	case prefix == "AmazonSSM":
+		return "ssm", []permission{{"ssm:" + operation, a.arn("ssm", "parameter/"+in.Name)}}, nil
+	case strings.HasPrefix(r.URL.Path, "/model/"):
+		id, err := url.PathUnescape(strings.Split(r.URL.EscapedPath(), "/")[2])
+		return "bedrock", []permission{{"bedrock:InvokeModelWithResponseStream", a.arn("bedrock", "inference-profile/"+id)}}, err
+	case strings.HasPrefix(r.URL.Path, "/knowledgebases/"):
+		return "bedrock", []permission{{"bedrock:Retrieve", a.arn("bedrock", "knowledge-base/"+strings.Split(r.URL.Path, "/")[2])}}, nil
+	}
+	return "", nil, fmt.Errorf("no service answers %s %s", r.Method, r.URL.Path)
+}
