@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -97,5 +98,26 @@ func TestManifestForSocketModeHasNoURLs(t *testing.T) {
 	}
 	if got["settings.socket_mode_enabled"] != true {
 		t.Error("socket mode is off")
+	}
+}
+
+// Every right the app asks for, and every event it hears, is explained to the
+// people who grant it.
+func TestManifestIsExplained(t *testing.T) {
+	page, err := os.ReadFile("../../docs/slack.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := printed(t, "--socket")
+	for _, path := range [][]string{{"oauth_config", "scopes", "bot"}, {"settings", "event_subscriptions", "bot_events"}} {
+		var v any = settings
+		for _, key := range path {
+			v = v.(map[string]any)[key]
+		}
+		for _, name := range v.([]any) {
+			if !bytes.Contains(page, []byte("`"+name.(string)+"`")) {
+				t.Errorf("docs/slack.md does not say what %s is for", name)
+			}
+		}
 	}
 }
