@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 
@@ -69,8 +70,14 @@ func emulatedPair(t *testing.T, client *sqs.Client) (queue, dead string) {
 		return *out.QueueUrl
 	}
 	dead = create(name+"-dead", map[string]string{})
+	out, err := client.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+		QueueUrl: &dead, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	queue = create(name, map[string]string{
-		"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:` + name + `-dead.fifo","maxReceiveCount":"3"}`,
+		"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":"%d"}`, out.Attributes["QueueArn"], maxReceives),
 	})
 	return queue, dead
 }
