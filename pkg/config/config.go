@@ -125,6 +125,8 @@ func kindOf(t reflect.Type) string {
 		return "DEBUG, INFO, WARN or ERROR"
 	case t.Kind() == reflect.Int:
 		return "a whole number"
+	case t.Kind() == reflect.Float64:
+		return "a number"
 	}
 	return "a " + t.String()
 }

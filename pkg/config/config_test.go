@@ -22,6 +22,13 @@ func TestMistakesNameTheVariable(t *testing.T) {
 		{"half of a pair", &Slack{}, map[string]string{"SLACK_BOT_TOKEN": "xoxb-1"}, "SLACK_BOT_TOKEN is set but SLACK_SIGNING_SECRET is not"},
 		{"token of the wrong kind", &Slack{}, map[string]string{"SLACK_BOT_TOKEN": secret, "SLACK_SIGNING_SECRET": secret}, "SLACK_BOT_TOKEN must be a bot token"},
 		{"not a URL", &DingTalk{}, map[string]string{"DINGTALK_API_URL": "api.dingtalk.com"}, "DINGTALK_API_URL must be an http or https URL"},
+		{"no limits", &Limits{}, nil, ""},
+		{"budget", &Limits{}, map[string]string{"BUDGET_USER": "lots"}, "BUDGET_USER must be a number"},
+		{"budget below nothing", &Limits{}, map[string]string{"BUDGET_CHANNEL": "-1"}, "BUDGET_CHANNEL must be between 0"},
+		{"part of a token", &Limits{}, map[string]string{"BUDGET_WORKSPACE": "2.5"}, "tokens are a whole number"},
+		{"part of a dollar", &Limits{}, map[string]string{"BUDGET_WORKSPACE": "2.5", "BUDGET_UNIT": "money", "PRICES": "{}"}, ""},
+		{"money without prices", &Limits{}, map[string]string{"BUDGET_UNIT": "money"}, "BUDGET_UNIT is money, which needs a price table in PRICES"},
+		{"concurrency", &Limits{}, map[string]string{"USER_CONCURRENCY": "-1"}, "USER_CONCURRENCY is -1; it must be between 0 and 1000"},
 		{"guardrail without version", &Model{}, map[string]string{"GUARDRAIL_ID": "g"}, "GUARDRAIL_VERSION"},
 	}
 	for _, tt := range tests {
@@ -40,6 +47,17 @@ func TestMistakesNameTheVariable(t *testing.T) {
 				t.Fatalf("the error repeats a secret: %v", err)
 			}
 		})
+	}
+}
+
+func TestBudgetsAsCounted(t *testing.T) {
+	l := Limits{BudgetUser: 2.5, BudgetWorkspace: 100, BudgetUnit: "money"}
+	if u, c, w := l.Budgets(); u != 2_500_000 || c != 0 || w != 100_000_000 {
+		t.Errorf("in money: %d, %d, %d", u, c, w)
+	}
+	l.BudgetUnit, l.BudgetUser = "tokens", 20_000
+	if u, _, w := l.Budgets(); u != 20_000 || w != 100 {
+		t.Errorf("in tokens: %d, %d", u, w)
 	}
 }
 

@@ -28,6 +28,9 @@ type attempt struct {
 
 	mu  sync.Mutex
 	seq int // of the last snapshot; guarded by mu
+
+	asked chat.Usage // what the prompt is estimated to cost
+	said  int        // tokens, by estimate, that the model has answered
 }
 
 // run answers the question and publishes the final. Its error tells settle what
@@ -55,6 +58,9 @@ func (a *attempt) run(ctx context.Context) (err error) {
 	}
 	prompt, passages, err := a.prompt(ctx)
 	if err != nil {
+		return causeOf(ctx, err)
+	}
+	if err := a.reserve(ctx, prompt); err != nil {
 		return causeOf(ctx, err)
 	}
 	turn, err := a.generate(ctx, prompt, passages)
@@ -128,9 +134,12 @@ func (a *attempt) commit(ctx context.Context, t Turn, stopped bool) error {
 	case err != nil:
 		return causeOf(ctx, err)
 	}
+	a.settleBudget(ctx, a.spent(t))
 	a.k = k
 	measure(a.w.Metrics, MetricAnswer, ms(a.w.now().Sub(a.began)), "platform", string(a.m.Conversation.Platform))
-	if err := SendReply(context.WithoutCancel(ctx), a.w.Replies, answerOf(a.m, k, t, last.Language)); err != nil {
+	final := answerOf(a.m, k, t, last.Language)
+	final.Markdown += a.warning(ctx, last.Language)
+	if err := SendReply(context.WithoutCancel(ctx), a.w.Replies, final); err != nil {
 		return fmt.Errorf("%w: %w", errPublish, err)
 	}
 	return nil
@@ -150,6 +159,7 @@ func (a *attempt) settle(ctx context.Context, err error) Settlement {
 		a.log.ErrorContext(ctx, "publish", "err", err)
 		return Settlement{Action: Retry, After: policy.Backoff[0]}
 	case errors.Is(err, errFenced):
+		a.w.release(ctx, a.m, a.k.Hold, a.spent(Turn{}))
 		return Settlement{Action: Retry, After: time.Second} // find out how the other ended
 	case errors.Is(err, ErrStopped):
 		return a.cancelled(ctx)
@@ -169,6 +179,8 @@ func (a *attempt) settle(ctx context.Context, err error) Settlement {
 		return k.released(a.k.Fence, v.Counted, told)
 	}); err != nil {
 		a.log.ErrorContext(ctx, "release", "err", err)
+	} else {
+		a.settleBudget(ctx, a.spent(Turn{}))
 	}
 	return Settlement{Action: Retry, After: v.After}
 }
@@ -197,11 +209,14 @@ func (a *attempt) cancelled(ctx context.Context) Settlement {
 		if answered {
 			return k.kept(a.k.Fence, "", "", had, last.Seq)
 		}
-		return k.cancelled(reasonStopped, a.w.now()), k.mine(a.k.Fence)
+		stopped := k.cancelled(reasonStopped, a.w.now())
+		stopped.Hold = Hold{}
+		return stopped, k.mine(a.k.Fence)
 	})
 	if err != nil { // the store failed, or somebody else ended it: find out
 		return Settlement{Action: Retry, After: time.Second}
 	}
+	a.settleBudget(ctx, a.spent(Turn{}))
 	if answered {
 		return a.w.met(ctx, a.d, a.m, k, WasAnswered)
 	}
@@ -220,7 +235,9 @@ func (a *attempt) giveBack(ctx context.Context) {
 	})
 	if err != nil {
 		a.log.ErrorContext(ctx, "release", "err", err)
+		return
 	}
+	a.settleBudget(ctx, a.spent(Turn{}))
 }
 
 // causeOf prefers the reason a context was cancelled for over the error that the

@@ -21,7 +21,8 @@ const (
 // bury gives the question up, in an order that loses nothing wherever it is
 // interrupted: the case is dead on its fence, the person is told, the letter is
 // in the dead-letter queue, the case says so; only then is the delivery
-// acknowledged. A question that had an answer keeps it: what failed was another.
+// acknowledged. A question that had an answer keeps it: what failed was another. A
+// question over its budget has no letter: the person knows, and nothing is broken.
 func (a *attempt) bury(ctx context.Context, reason Reason, cause error) Settlement {
 	last := a.snapshot(chat.Failed)
 	had, answered, err := a.w.Memory.Turn(ctx, a.turnKey())
@@ -39,6 +40,7 @@ func (a *attempt) bury(ctx context.Context, reason Reason, cause error) Settleme
 		a.log.ErrorContext(ctx, "give up", "err", err)
 		return Settlement{Action: Retry, After: time.Second}
 	}
+	a.settleBudget(ctx, a.spent(Turn{}))
 	if err := a.w.finishBurial(ctx, a.d, a.m, k); err != nil {
 		a.log.ErrorContext(ctx, "bury", "err", err)
 		return Settlement{Action: Retry, After: a.w.config().Policy.Backoff[0]}
@@ -51,6 +53,9 @@ func (a *attempt) bury(ctx context.Context, reason Reason, cause error) Settleme
 func (w *Worker) finishBurial(ctx context.Context, d Delivery, m chat.Message, k Case) error {
 	if err := w.tellEnd(ctx, m, k); err != nil {
 		return fmt.Errorf("tell the person: %w", err)
+	}
+	if k.Reason == ReasonBudget {
+		return w.buried(ctx, m, k) // an answer, if not the one hoped for: nothing waits for an operator
 	}
 	m.Token = &chat.Token{Fence: k.Fence, Reason: string(k.Reason)}
 	if err := w.remember(ctx, m); err != nil {
@@ -69,10 +74,19 @@ func (w *Worker) finishBurial(ctx context.Context, d Delivery, m chat.Message, k
 	if err != nil {
 		return fmt.Errorf("send the letter: %w", err)
 	}
-	if _, err := w.ledger().settleAt(ctx, m.ID, Effects{}, func(c Case) (Case, error) { return c.buried(k.Fence) }); err != nil {
-		return fmt.Errorf("record the burial: %w", err)
+	if err := w.buried(ctx, m, k); err != nil {
+		return err
 	}
 	measure(w.Metrics, MetricDeadLetters, 1, "reason", string(k.Reason))
+	return nil
+}
+
+// buried records that nothing is left to do for k.
+func (w *Worker) buried(ctx context.Context, m chat.Message, k Case) error {
+	_, err := w.ledger().settleAt(ctx, m.ID, Effects{}, func(c Case) (Case, error) { return c.buried(k.Fence) })
+	if err != nil {
+		return fmt.Errorf("record the burial: %w", err)
+	}
 	return nil
 }
 

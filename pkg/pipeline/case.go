@@ -116,13 +116,22 @@ func (k Case) renewed(fence int64, until time.Time) (Case, error) {
 	return k, nil
 }
 
+// held notes what the attempt has reserved.
+func (k Case) held(fence int64, h Hold) (Case, error) {
+	if err := k.mine(fence); err != nil {
+		return k, err
+	}
+	k.Hold = h
+	return k, nil
+}
+
 // released gives the case back after an attempt that will be repeated.
 func (k Case) released(fence int64, counted, told bool) (Case, error) {
 	if err := k.mine(fence); err != nil {
 		return k, err
 	}
 	k.LeaseUntil = time.Time{}
-	k.Unsettled = 0
+	k.Unsettled, k.Hold = 0, Hold{}
 	if counted {
 		k.Tries++
 	}
@@ -136,6 +145,7 @@ func (k Case) answered(fence int64, key TurnKey, seq int, kind chat.ReplyKind) (
 		return k, err
 	}
 	k.State, k.Turn, k.FinalSeq, k.FinalKind = CaseAnswered, key, seq, kind
+	k.Hold = Hold{}
 	k.Unsettled, k.LeaseUntil = 0, time.Time{}
 	return k, nil
 }
@@ -146,7 +156,7 @@ func (k Case) died(fence int64, reason Reason, detail string, seq int) (Case, er
 		return k, err
 	}
 	k.State, k.Reason, k.Detail, k.Buried = CaseDead, reason, detail, false
-	k.FinalSeq, k.FinalKind = seq, chat.Failed
+	k.FinalSeq, k.FinalKind, k.Hold = seq, chat.Failed, Hold{}
 	k.Unsettled, k.LeaseUntil = 0, time.Time{}
 	return k, nil
 }

@@ -61,6 +61,7 @@ func (a *attempt) collect(ctx context.Context, p Prompt, out *emitter, t *Turn) 
 		text, cut := fitting(d.Text, maxAnswer-size)
 		b.WriteString(text)
 		size += encodedLen(text)
+		a.said += EstimateTokens(text)
 		if cut {
 			d.Stop = StopLength
 		}
@@ -81,6 +82,9 @@ func (a *attempt) measureUsage(t Turn) {
 	measure(a.w.Metrics, MetricInputTokens, float64(t.Usage.Input), "model", t.Model)
 	measure(a.w.Metrics, MetricOutputTokens, float64(t.Usage.Output), "model", t.Model)
 	measure(a.w.Metrics, MetricCachedTokens, float64(t.Usage.CacheRead), "model", t.Model)
+	if cost, ok := a.w.cost(t.Model, t.Usage); ok {
+		measure(a.w.Metrics, MetricCost, cost, "model", t.Model)
+	}
 }
 
 // prompt gathers what the model needs: memory, the thread people began, and

@@ -53,7 +53,14 @@ type Case struct {
 	// FinalSeq and FinalKind identify the terminal snapshot, for republishing.
 	FinalSeq  int
 	FinalKind chat.ReplyKind
+	Hold      Hold // of the attempt under way
 	UpdatedAt time.Time
+}
+
+// Hold is what an attempt has reserved of its budgets and not yet settled.
+type Hold struct {
+	Day    string `json:"day"` // YYYYMMDD, in UTC
+	Amount int64  `json:"amount"`
 }
 
 // TurnKey locates a turn.

@@ -24,6 +24,8 @@ type System struct {
 	Cases      Cases
 	Memory     Memory
 	Deliveries Deliveries
+	Quotas     Quotas // nil: nothing is counted
+	Price      func(model string, u chat.Usage) (cost float64, ok bool)
 	Model      Model
 	Retriever  Retriever
 	Parsers    map[string]Parser
@@ -61,7 +63,7 @@ func (s *System) Worker() *Worker {
 		Cases: s.Cases, Memory: s.Memory, Visibility: s.Requests.Queue, Replies: s.Replies.Queue,
 		Letters: s.Requests.Letters, Control: s.Controller(), Model: s.Model, Retriever: s.Retriever,
 		Readers: s.Readers, Metrics: s.Metrics, Log: s.Log, Now: s.Now, Config: s.Config,
-		Suspects: NewLane(),
+		Quotas: s.Quotas, Price: s.Price, Suspects: NewLane(),
 	}
 }
 

@@ -24,6 +24,7 @@ type WorkerConfig struct {
 	Language     string // of Parley's own words when the person's is unknown
 	Version      string // of Parley, for letters
 	Policy       Policy
+	Budget       Budget
 	Generation   time.Duration // deadline of one model call; default 240 s
 	ThreadLimit  int           // messages read of a thread people began; default 50
 	Passages     int           // passages retrieved for a question; default 5
@@ -66,7 +67,11 @@ type Worker struct {
 	Log        *slog.Logger
 	Now        func() time.Time // nil: time.Now
 	Config     WorkerConfig
-	Suspects   *Lane // nil where a process answers one question at a time
+	Quotas     Quotas // nil: nothing is counted
+	// Price says what a call of a model cost, "" for the configured one; ok is
+	// false for one without a price. nil: nobody knows.
+	Price    func(model string, u chat.Usage) (cost float64, ok bool)
+	Suspects *Lane // nil where a process answers one question at a time
 }
 
 // Handle settles a batch of requests, one after the other. It is a Handler.
@@ -150,6 +155,9 @@ func (w *Worker) met(ctx context.Context, d Delivery, m chat.Message, k Case, me
 	if stored, err := chat.DecodeMessage(k.Message); err == nil {
 		m = stored
 	}
+	if met != Busy {
+		w.release(ctx, m, k.Hold, 0)
+	}
 	var err error
 	switch met {
 	case Busy:
@@ -221,6 +229,13 @@ func (w *Worker) notice(ctx context.Context, m chat.Message) Settlement {
 	r := replyTo(m, 1, chat.Notice)
 	r.Seq, r.Language = 1, w.language(m)
 	r.Markdown = phrase.In(r.Language).Say(key)
+	if m.Kind == chat.KindUsage {
+		var err error
+		if r.Markdown, err = w.usage(ctx, m, r.Language); err != nil {
+			w.Log.ErrorContext(ctx, "usage", "msg_id", m.ID, "err", err)
+			return Settlement{Action: Retry, After: w.config().Policy.Backoff[0]}
+		}
+	}
 	if err := SendReply(ctx, w.Replies, r); err != nil {
 		w.Log.ErrorContext(ctx, "publish", "msg_id", m.ID, "err", err)
 		return Settlement{Action: Retry, After: w.config().Policy.Backoff[0]}

@@ -27,6 +27,7 @@ type caseRecord struct {
 	Turn       turnKey         `json:"turn,omitzero"`
 	FinalSeq   int             `json:"final_seq,omitempty"`
 	FinalKind  chat.ReplyKind  `json:"final_kind,omitempty"`
+	Hold       pipeline.Hold   `json:"hold,omitzero"`
 	UpdatedAt  time.Time       `json:"updated_at,omitzero"`
 }
 
@@ -64,6 +65,7 @@ func (s *Store) loadCase(ctx context.Context, messageID string) (pipeline.Case, 
 	c.Reason, c.Detail, c.Buried, c.Told = r.Reason, r.Detail, r.Buried, r.Told
 	c.EditedAt, c.Turn = r.EditedAt, pipeline.TurnKey(r.Turn)
 	c.FinalSeq, c.FinalKind, c.UpdatedAt = r.FinalSeq, r.FinalKind, r.UpdatedAt
+	c.Hold = r.Hold
 	return c, nil
 }
 
@@ -74,7 +76,7 @@ func (s *Store) SwapCase(ctx context.Context, next pipeline.Case, with pipeline.
 		FirstClaim: next.FirstClaim, LastClaim: next.LastClaim,
 		Reason: next.Reason, Detail: next.Detail, Buried: next.Buried, Told: next.Told,
 		EditedAt: next.EditedAt, Turn: turnKey(next.Turn),
-		FinalSeq: next.FinalSeq, FinalKind: next.FinalKind, UpdatedAt: next.UpdatedAt,
+		FinalSeq: next.FinalSeq, FinalKind: next.FinalKind, Hold: next.Hold, UpdatedAt: next.UpdatedAt,
 	})
 	if err != nil {
 		return failed("swap case", pipeline.Permanent(pipeline.ReasonStore, err))

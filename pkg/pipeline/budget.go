@@ -1,0 +1,242 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"parley/pkg/chat"
+	"parley/pkg/phrase"
+)
+
+// Budget is what may be used in one day, from midnight to midnight UTC. A limit of
+// zero is none. Limits are in tokens or, where Money is true, in millionths of the
+// currency that Worker.Price counts in.
+//
+// What a question may cost at most is reserved before its model call and corrected
+// to what it did cost afterwards, so a budget is never passed, however many
+// questions run at once; it follows that a limit below what one question may cost
+// answers nothing. The reservation is noted in the case ([Hold]): a retry after a
+// crash takes it over, and a crashed attempt costs the person nothing. A process
+// that dies, or a store that fails, between counting and noting leaves at most one
+// estimate counted for the rest of the day, never one too few.
+type Budget struct {
+	User, Channel, Workspace int64
+	Money                    bool
+}
+
+// warnAt is the part of a budget, in percent, from which people are told.
+const warnAt = 80
+
+// scope is one counter with its limit.
+type scope struct {
+	word  string // of phrases: user, channel, workspace
+	name  string
+	limit int64
+}
+
+// scopes are the counters that m's author, channel and installation have.
+func (b Budget) scopes(m chat.Message) []scope {
+	at := m.Conversation
+	key := func(last string) string {
+		return chat.Conversation{Platform: at.Platform, Tenant: at.Tenant, Channel: last}.Key()
+	}
+	return []scope{
+		{"user", "user:" + key(m.Author.ID), b.User},
+		{"channel", "channel:" + key(at.Channel), b.Channel},
+		{"workspace", "workspace:" + key(""), b.Workspace},
+	}
+}
+
+// limited are the scopes that have a limit.
+func (b Budget) limited(m chat.Message) []scope {
+	var out []scope
+	for _, s := range b.scopes(m) {
+		if s.limit > 0 {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func today(now time.Time) string { return now.UTC().Format("20060102") }
+
+// amount is what u counts in the budget's unit.
+func (w *Worker) amount(model string, u chat.Usage) int64 {
+	if !w.Config.Budget.Money {
+		return int64(u.Total())
+	}
+	cost, _ := w.cost(model, u)
+	return int64(math.Ceil(cost * 1e6))
+}
+
+func (w *Worker) cost(model string, u chat.Usage) (float64, bool) {
+	if w.Price == nil {
+		return 0, false
+	}
+	return w.Price(model, u)
+}
+
+// reserve makes sure that p may be asked: what it may cost is within every budget,
+// and counted until it is known what it did cost.
+func (a *attempt) reserve(ctx context.Context, p Prompt) error {
+	a.asked = chat.Usage{Input: p.EstimateTokens()}
+	w := a.w
+	scopes := w.Config.Budget.limited(a.m)
+	if w.Quotas == nil || len(scopes) == 0 || a.k.Hold.Amount > 0 {
+		return nil // no budget, or reserved by an attempt that crashed
+	}
+	most := chat.Usage{Input: a.asked.Input, Output: p.most()}
+	h := Hold{Day: today(w.now()), Amount: w.amount(p.Model, most)}
+	if h.Amount <= 0 {
+		return nil
+	}
+	for i, s := range scopes {
+		used, ok, err := w.Quotas.Reserve(ctx, s.name, h.Day, h.Amount, s.limit)
+		if err == nil && ok {
+			continue
+		}
+		w.settleAll(ctx, scopes[:i], h.Day, -h.Amount)
+		if err != nil {
+			return Transient(ReasonStore, fmt.Errorf("reserve the budget of the %s: %w", s.word, err))
+		}
+		return Permanent(ReasonBudget, fmt.Errorf("the %s has used %d of %d today, and the question may cost %d", s.word, used, s.limit, h.Amount))
+	}
+	k, err := w.ledger().settleAt(ctx, a.m.ID, Effects{}, func(k Case) (Case, error) { return k.held(a.k.Fence, h) })
+	if err != nil {
+		w.settleAll(ctx, scopes, h.Day, -h.Amount)
+		return err
+	}
+	a.k.Hold = k.Hold
+	return nil
+}
+
+// spent is what the attempt has cost, as far as it can tell: what the service
+// says, else what was sent to it and what came back.
+func (a *attempt) spent(t Turn) int64 {
+	if t.Usage.Total() > 0 {
+		return a.w.amount(t.Model, t.Usage)
+	}
+	if a.said == 0 {
+		return 0
+	}
+	return a.w.amount(a.m.Model, chat.Usage{Input: a.asked.Input, Output: a.said})
+}
+
+// settleBudget corrects what the attempt reserved to what it cost. It is called
+// after the case has let go of the reservation, by the one whose write did that.
+func (a *attempt) settleBudget(ctx context.Context, amount int64) {
+	w := a.w
+	if w.Quotas == nil {
+		return
+	}
+	h := a.k.Hold
+	if h.Amount == 0 {
+		if amount > 0 { // for people who ask what they have used
+			w.settleAll(ctx, w.Config.Budget.scopes(a.m)[:1], today(w.now()), amount)
+		}
+		return
+	}
+	scopes := w.Config.Budget.limited(a.m)
+	if w.Config.Budget.User == 0 && amount > 0 {
+		w.settleAll(ctx, w.Config.Budget.scopes(a.m)[:1], h.Day, amount)
+	}
+	w.settleAll(ctx, scopes, h.Day, amount-h.Amount)
+}
+
+func (w *Worker) settleAll(ctx context.Context, scopes []scope, day string, delta int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	for _, s := range scopes {
+		if err := w.Quotas.Settle(ctx, s.name, day, delta); err != nil {
+			w.Log.WarnContext(ctx, "settle budget", "scope", s.word, "delta", delta, "err", err)
+		}
+	}
+}
+
+// release lets go of a reservation whose question came to its end elsewhere: its
+// author deleted it. amount is what it has cost.
+func (w *Worker) release(ctx context.Context, m chat.Message, hold Hold, amount int64) {
+	if hold.Amount == 0 || w.Quotas == nil {
+		return
+	}
+	var h Hold
+	_, err := w.ledger().update(ctx, m.ID, func(k Case) (Case, Effects, error) {
+		if h = k.Hold; h.Amount == 0 || k.State == CaseWorking {
+			h = Hold{}
+			return k, Effects{}, errUnchanged
+		}
+		k.Hold = Hold{}
+		return k, Effects{}, nil
+	})
+	if err == nil && h.Amount > 0 {
+		w.settleAll(ctx, w.Config.Budget.limited(m), h.Day, amount-h.Amount)
+	}
+}
+
+// warning is the line under an answer that says that a budget is nearly used up,
+// "" while none is.
+func (a *attempt) warning(ctx context.Context, language string) string {
+	w := a.w
+	if w.Quotas == nil {
+		return ""
+	}
+	for _, s := range w.Config.Budget.limited(a.m) {
+		used, err := w.used(ctx, s)
+		if err != nil {
+			w.Log.WarnContext(ctx, "read budget", "scope", s.word, "err", err)
+			continue
+		}
+		if percent := used * 100 / s.limit; percent >= warnAt {
+			return "\n\n_" + phrase.In(language).Say("budget."+s.word, min(percent, 100)) + "_"
+		}
+	}
+	return ""
+}
+
+// used reads the counter of s: a reservation that cannot fit adds nothing and
+// tells what stands there.
+func (w *Worker) used(ctx context.Context, s scope) (int64, error) {
+	used, _, err := w.Quotas.Reserve(ctx, s.name, today(w.now()), 1, 0)
+	return used, err
+}
+
+// usage says what was used today, and of how much.
+func (w *Worker) usage(ctx context.Context, m chat.Message, language string) (string, error) {
+	words := phrase.In(language)
+	if w.Quotas == nil {
+		return words.Say("usage.off"), nil
+	}
+	text := words.Say(string(chat.KindUsage))
+	if w.Config.Budget.Money {
+		text = words.Say("usage.money")
+	}
+	for _, s := range w.Config.Budget.scopes(m) {
+		if s.word != "user" && s.limit == 0 {
+			continue
+		}
+		used, err := w.used(ctx, s)
+		if err != nil {
+			return "", fmt.Errorf("read usage: %w", err)
+		}
+		line := w.unit(used)
+		if s.limit > 0 {
+			line = words.Say("usage.of", line, w.unit(s.limit), used*100/s.limit)
+		}
+		text += "\n- " + words.Say("usage."+s.word, line)
+	}
+	return text, nil
+}
+
+// unit writes an amount as people read it.
+func (w *Worker) unit(n int64) string {
+	if w.Config.Budget.Money {
+		return fmt.Sprintf("%.2f", float64(n)/1e6)
+	}
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
