@@ -50,6 +50,9 @@ func (a *attempt) run(ctx context.Context) (err error) {
 	watched := a.guard(ctx, cancel)
 	defer watched()
 
+	if err := a.w.Gate.pass(a.m.Model, a.w.now()); err != nil {
+		return err
+	}
 	a.sign(ctx)
 	if stopped, err := a.stopMarker(ctx); err != nil {
 		return err
@@ -71,15 +74,15 @@ func (a *attempt) run(ctx context.Context) (err error) {
 }
 
 // sign shows that Parley is at work. It is best effort, like every snapshot that
-// is not terminal.
+// is not terminal. A person who was told of a delay has a message that says what
+// will become of it.
 func (a *attempt) sign(ctx context.Context) {
+	if a.k.Told && a.k.Unsettled == 1 {
+		return
+	}
 	r := a.snapshot(chat.Working)
-	words := phrase.In(r.Language)
-	switch {
-	case a.k.Unsettled > 1:
-		r.Markdown = words.Say("retrying")
-	case a.k.Told:
-		r.Markdown = words.Say("working")
+	if a.k.Unsettled > 1 {
+		r.Markdown = phrase.In(r.Language).Say("retrying")
 	}
 	a.send(ctx, r)
 }
@@ -164,14 +167,21 @@ func (a *attempt) settle(ctx context.Context, err error) Settlement {
 	case errors.Is(err, ErrStopped):
 		return a.cancelled(ctx)
 	}
+	if e := Classify(err); e.Throttled && e.Reason == ReasonThrottled {
+		a.w.Gate.shut(a.m.Model, a.w.now(), max(e.After, policy.Backoff[0]))
+		measure(a.w.Metrics, MetricThrottled, 1, "what", "model")
+	}
 	v := Settle(err, a.k, policy, a.w.now(), mathrand.Float64())
+	if v.Action == Retry && a.d.Receives >= policy.Receives-1 {
+		v.Action = Bury // else the queue gives it up, and nobody is told
+	}
 	if v.Action == Bury {
 		a.log.ErrorContext(ctx, "giving up", "reason", v.Reason, "err", err)
 		return a.bury(ctx, v.Reason, err)
 	}
 	a.log.WarnContext(ctx, "will try again", "after", v.After, "err", err)
 	told := a.k.Told
-	if v.Reason != "" {
+	if v.Reason != "" && !told {
 		a.tellDelay(ctx, err)
 		told = true
 	}
@@ -191,7 +201,6 @@ func (a *attempt) tellDelay(ctx context.Context, err error) {
 	key := "retrying"
 	if Classify(err).Throttled {
 		key = "busy"
-		measure(a.w.Metrics, MetricThrottled, 1, "what", "model")
 	}
 	r.Markdown = phrase.In(r.Language).Say(key)
 	a.send(ctx, r)

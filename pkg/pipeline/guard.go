@@ -43,6 +43,11 @@ func (a *attempt) beat(ctx context.Context) error {
 	if err := a.w.Visibility.Extend(ctx, a.d, hidden); err != nil {
 		a.log.WarnContext(ctx, "extend visibility", "err", err)
 	}
+	for _, s := range a.w.seats(a.m) {
+		if _, err := a.w.sit(ctx, s, a.m); err != nil {
+			a.log.WarnContext(ctx, "keep a seat", "scope", s.word, "err", err)
+		}
+	}
 	_, err := a.w.ledger().settleAt(ctx, a.m.ID, Effects{}, func(k Case) (Case, error) {
 		return k.renewed(a.k.Fence, now.Add(lease))
 	})

@@ -35,16 +35,20 @@ type Policy struct {
 	Age     time.Duration   // no new try so long after the first claim
 	Backoff []time.Duration // waits after the first, second, ... try; the last repeats
 	Crashes int             // claims in a row that never settled before giving up
+	// Receives is how often the queue delivers a message before it gives it up
+	// without a word. Waiting is not a try, but it is a receive.
+	Receives int
 }
 
 // DefaultPolicy is the design's table of numbers: fast errors end in the apology
 // after about 95 s, crash loops after three to four minutes.
 func DefaultPolicy() Policy {
 	return Policy{
-		Tries:   4,
-		Age:     5 * time.Minute,
-		Backoff: []time.Duration{5 * time.Second, 20 * time.Second, 60 * time.Second},
-		Crashes: 3,
+		Tries:    4,
+		Age:      5 * time.Minute,
+		Backoff:  []time.Duration{5 * time.Second, 20 * time.Second, 60 * time.Second},
+		Crashes:  3,
+		Receives: 100,
 	}
 }
 
@@ -87,7 +91,7 @@ func Settle(err error, c Case, p Policy, now time.Time, spread float64) Verdict 
 	}
 	after := jitter(p.wait(tries-1), spread)
 	if e.After > 0 {
-		after = max(e.After, time.Second)
+		after = jitter(max(e.After, time.Second), spread) // never before the hint, and not all at once
 	}
 	tooOld := !c.FirstClaim.IsZero() && now.Add(after).After(c.FirstClaim.Add(p.Age))
 	if tries >= p.Tries || tooOld {

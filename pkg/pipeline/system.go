@@ -63,7 +63,7 @@ func (s *System) Worker() *Worker {
 		Cases: s.Cases, Memory: s.Memory, Visibility: s.Requests.Queue, Replies: s.Replies.Queue,
 		Letters: s.Requests.Letters, Control: s.Controller(), Model: s.Model, Retriever: s.Retriever,
 		Readers: s.Readers, Metrics: s.Metrics, Log: s.Log, Now: s.Now, Config: s.Config,
-		Quotas: s.Quotas, Price: s.Price, Suspects: NewLane(),
+		Quotas: s.Quotas, Price: s.Price, Gate: NewGate(), Suspects: NewLane(),
 	}
 }
 

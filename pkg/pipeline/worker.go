@@ -25,6 +25,7 @@ type WorkerConfig struct {
 	Version      string // of Parley, for letters
 	Policy       Policy
 	Budget       Budget
+	Seats        Seats
 	Generation   time.Duration // deadline of one model call; default 240 s
 	ThreadLimit  int           // messages read of a thread people began; default 50
 	Passages     int           // passages retrieved for a question; default 5
@@ -71,6 +72,7 @@ type Worker struct {
 	// Price says what a call of a model cost, "" for the configured one; ok is
 	// false for one without a price. nil: nobody knows.
 	Price    func(model string, u chat.Usage) (cost float64, ok bool)
+	Gate     *Gate // nil: a throttle holds back nobody else
 	Suspects *Lane // nil where a process answers one question at a time
 }
 
@@ -113,6 +115,12 @@ func (w *Worker) ask(ctx context.Context, d Delivery, m chat.Message) Settlement
 		measure(w.Metrics, MetricIgnored, 1, "why", "not_in_thread")
 		return Settlement{}
 	}
+	wait, leave := w.seat(ctx, d, m)
+	if wait > 0 {
+		w.tellInLine(ctx, d, m)
+		return Settlement{Action: Retry, After: wait}
+	}
+	defer leave()
 	leave, err := w.suspect(ctx, d, m.ID)
 	if err != nil {
 		log.WarnContext(ctx, "not claimed", "err", err)
@@ -302,6 +310,9 @@ func (w *Worker) config() WorkerConfig {
 	}
 	if c.Policy.Tries == 0 {
 		c.Policy = DefaultPolicy()
+	}
+	if c.Policy.Receives == 0 {
+		c.Policy.Receives = DefaultPolicy().Receives
 	}
 	if c.Generation == 0 {
 		c.Generation = 240 * time.Second

@@ -27,7 +27,7 @@ type Options struct {
 	Serve bool
 	// MaxReceives is how often a message of a queue is delivered before it moves
 	// to the queue's dead letters. Queues that are not named have the default:
-	// requests and control 10, replies 30.
+	// requests and replies 100, control 10. It is a backstop: waiting is a receive.
 	MaxReceives map[string]int
 	// MemoryDays is how long turns live after they were first written, 90 when it
 	// is zero.
@@ -39,7 +39,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	limits := map[string]int{Requests: 10, Control: 10, Replies: 30}
+	limits := map[string]int{Requests: 100, Control: 10, Replies: 100}
 	for name, n := range o.MaxReceives {
 		limits[name] = n
 	}
