@@ -26,6 +26,7 @@ func askCommand() *cobra.Command {
 		Long: `Sends one question through the whole pipeline on this machine, over a data file
 like any other, and prints the answer as it is written.`,
 		Example: `  parley ask "what is a dead letter?"
+  parley ask --docs handbook "how many days of leave do I have?"
   parley ask --model bedrock "summarise RFC 9110 in three sentences"
   parley ask --data notes.db --conversation trip "and how long does that take?"`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -40,6 +41,7 @@ like any other, and prints the answer as it is written.`,
 	}
 	c.Flags().StringVar(&f.data, "data", "", "data file, to be remembered over several calls (default: none is kept)")
 	c.Flags().StringVar(&f.model, "model", "demo", "model that answers: demo or bedrock")
+	docsFlag(c, &f)
 	c.Flags().StringVar(&conversation, "conversation", "terminal", "conversation the question belongs to")
 	return c
 }
@@ -99,7 +101,7 @@ func printAnswer(ctx context.Context, w io.Writer, snapshots func(func(webchat.S
 		case s.Kind.Terminal():
 			fmt.Fprintln(w)
 			for _, c := range s.Citations {
-				fmt.Fprintf(w, "\n[%d] %s %s", c.Number, c.Title, c.URL)
+				fmt.Fprint(w, source(c))
 			}
 			return nil
 		}

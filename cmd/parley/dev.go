@@ -19,6 +19,7 @@ account: the demo model answers unless --model bedrock is given. Slack and DingT
 are on when their credentials are in the environment.`,
 		Example: `  parley dev
   parley dev --addr 127.0.0.1:8080 --data team.db
+  parley dev --docs docs            # answers from the files in docs, with sources
   parley dev --model bedrock        # with AWS credentials in the environment`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runLocal(c, f) },
@@ -50,6 +51,7 @@ func localFlagsOf(c *cobra.Command, f *localFlags, model string) {
 	c.Flags().StringVar(&f.addr, "addr", "127.0.0.1:3000", "address to listen on")
 	c.Flags().StringVar(&f.data, "data", defaultData, "data file; created if it does not exist")
 	c.Flags().StringVar(&f.model, "model", model, "model that answers: demo or bedrock")
+	docsFlag(c, f)
 }
 
 func runLocal(c *cobra.Command, f localFlags) error {
@@ -86,6 +88,9 @@ func (l *local) announce(w io.Writer, address string) {
 	}
 	for _, off := range l.off {
 		fmt.Fprintf(w, "  %s\n", off)
+	}
+	if l.docs != nil {
+		fmt.Fprintf(w, "  documents   %s\n", l.flags.docs)
 	}
 	fmt.Fprintf(w, "  data file   %s\n\nCtrl-C stops.\n", l.flags.data)
 }

@@ -14,6 +14,7 @@ import (
 	"parley/pkg/chat"
 	"parley/pkg/config"
 	"parley/pkg/demo"
+	"parley/pkg/docindex"
 	"parley/pkg/pipeline"
 	"parley/pkg/sqlitestore"
 	"parley/pkg/webchat"
@@ -27,6 +28,7 @@ type localFlags struct {
 	addr    string
 	data    string
 	model   string
+	docs    string
 	page    bool
 	connect []string
 }
@@ -40,6 +42,7 @@ type local struct {
 	store  *sqlitestore.Store
 	system *pipeline.System
 	hub    *webchat.Hub
+	docs   *docindex.Index // nil without --docs
 	// off says, for each platform without credentials, what is missing.
 	off []string
 	// receivers hold sockets open instead of a public URL.
@@ -76,8 +79,8 @@ func openLocal(ctx context.Context, f localFlags) (*local, error) {
 		Log:     l.log,
 		Metrics: logMetrics{l.log},
 	}
-	if err := l.platforms(ctx); err != nil {
-		return nil, errors.Join(err, store.Close())
+	if err := errors.Join(l.platforms(ctx), l.knowledge(ctx)); err != nil {
+		return nil, errors.Join(err, l.close())
 	}
 	return l, nil
 }
@@ -112,8 +115,13 @@ func (l *local) model(ctx context.Context) (pipeline.Model, error) {
 	return nil, usagef("--model is %q; it must be demo or bedrock", l.flags.model)
 }
 
-// close ends the store. Run must have returned.
-func (l *local) close() error { return l.store.Close() }
+// close ends the stores. Run must have returned.
+func (l *local) close() error {
+	if l.docs == nil {
+		return l.store.Close()
+	}
+	return errors.Join(l.docs.Close(), l.store.Close())
+}
 
 // serve listens, says where, and runs the pipeline until ctx ends.
 func (l *local) serve(ctx context.Context, ready func(address string)) error {
@@ -149,6 +157,9 @@ func (l *local) serve(ctx context.Context, ready func(address string)) error {
 	var receiving sync.WaitGroup
 	for _, r := range l.receivers {
 		receiving.Go(func() { l.receive(running, r) })
+	}
+	if l.docs != nil {
+		receiving.Go(func() { l.docs.Watch(running, docsEvery) })
 	}
 	ready(listener.Addr().String())
 	err = l.system.Run(running)

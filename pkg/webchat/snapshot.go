@@ -68,11 +68,13 @@ func wording(kind chat.ReplyKind, markdown, language string) string {
 	return markdown + "\n\n" + phrase.In(language).Say("stopped.mark")
 }
 
-// safeCitations keeps of each address only what may be followed.
+// safeCitations keeps of each address what may be followed, and the path of a file
+// that people have, which the page shows as text.
 func safeCitations(all []chat.Citation) []chat.Citation {
 	out := make([]chat.Citation, len(all))
 	for i, c := range all {
-		if u, err := url.Parse(c.URL); err != nil || !followed(u) {
+		u, err := url.Parse(c.URL)
+		if err != nil || !followed(u) && (u.Scheme != "" || u.Host != "" || u.Opaque != "") {
 			c.URL = ""
 		}
 		out[i] = c

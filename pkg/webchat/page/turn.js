@@ -114,7 +114,8 @@ function sources(s, open) {
     passage.dataset.n = c.number;
     passage.open = open.has(String(c.number));
     if (c.quote) passage.append(element('blockquote', '', c.quote));
-    if (c.url) {
+    if (c.url && !/^(https?|mailto):/.test(c.url)) passage.append(element('p', 'note', c.url)); // a file of the folder
+    else if (c.url) {
       const link = element('a', '', c.url);
       Object.assign(link, { href: c.url, target: '_blank', rel: 'noopener noreferrer nofollow' });
       passage.append(link);
