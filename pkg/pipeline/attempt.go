@@ -54,11 +54,6 @@ func (a *attempt) run(ctx context.Context) (err error) {
 		return err
 	}
 	a.sign(ctx)
-	if stopped, err := a.stopMarker(ctx); err != nil {
-		return err
-	} else if stopped {
-		return ErrStopped
-	}
 	prompt, passages, err := a.prompt(ctx)
 	if err != nil {
 		return causeOf(ctx, err)

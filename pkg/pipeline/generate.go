@@ -91,7 +91,14 @@ func (a *attempt) measureUsage(t Turn) {
 // passages.
 func (a *attempt) prompt(ctx context.Context) (Prompt, []Passage, error) {
 	c := a.w.config()
-	turns, err := a.window(ctx)
+	marks, err := a.w.Memory.Markers(ctx, a.m.Conversation.Key())
+	if err != nil {
+		return Prompt{}, nil, Transient(ReasonStore, fmt.Errorf("read markers: %w", err))
+	}
+	if a.stoppedBy(marks) {
+		return Prompt{}, nil, ErrStopped
+	}
+	turns, err := a.window(ctx, marks)
 	if err != nil {
 		return Prompt{}, nil, Transient(ReasonStore, fmt.Errorf("read memory: %w", err))
 	}
@@ -106,7 +113,7 @@ func (a *attempt) prompt(ctx context.Context) (Prompt, []Passage, error) {
 		p.History = append(p.History, Exchange{t.Question, t.Answer})
 	}
 	if a.m.Threaded && len(turns) == 0 {
-		p.Context = a.thread(ctx)
+		p.Context = a.thread(ctx, marks.ResetBefore)
 	}
 	if a.w.Retriever != nil {
 		p.Passages, err = a.w.Retriever.Retrieve(ctx, p.Question, c.Passages)
@@ -118,14 +125,10 @@ func (a *attempt) prompt(ctx context.Context) (Prompt, []Passage, error) {
 }
 
 // window reads the conversation's memory, after its reset and before the
-// question. A thread begins with the turn it hangs under.
-func (a *attempt) window(ctx context.Context) ([]Turn, error) {
+// question. A thread begins with the turn it hangs under, if that is one.
+func (a *attempt) window(ctx context.Context, marks Markers) ([]Turn, error) {
 	c := a.w.config()
 	key := a.m.Conversation.Key()
-	marks, err := a.w.Memory.Markers(ctx, key)
-	if err != nil {
-		return nil, err
-	}
 	turns, err := a.w.Memory.Recent(ctx, key, Window{
 		After: marks.ResetBefore, Before: a.m.SentAt, Turns: c.MemoryTurns, Tokens: c.MemoryTokens,
 	})
@@ -137,15 +140,20 @@ func (a *attempt) window(ctx context.Context) ([]Turn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !a.m.ParentTurn.After(above.ResetBefore) {
+		return turns, nil
+	}
 	root, err := a.w.Memory.Recent(ctx, parent, Window{
-		After: above.ResetBefore, Before: a.m.ParentTurn.Add(time.Microsecond), Turns: 1, Tokens: c.MemoryTokens,
+		After: a.m.ParentTurn.Add(-time.Microsecond), Before: a.m.ParentTurn.Add(time.Microsecond),
+		Turns: 1, Tokens: c.MemoryTokens,
 	})
 	return append(root, turns...), err
 }
 
 // thread reads what people said before they brought Parley in, so that
-// "summarise this" works. Without it the question is still answered.
-func (a *attempt) thread(ctx context.Context) string {
+// "summarise this" works; after a reset, only what they said since. Without it the
+// question is still answered.
+func (a *attempt) thread(ctx context.Context, reset time.Time) string {
 	reader := a.w.Readers[a.m.Conversation.Platform]
 	if reader == nil {
 		return ""
@@ -157,7 +165,8 @@ func (a *attempt) thread(ctx context.Context) string {
 	}
 	var b strings.Builder
 	for _, s := range said {
-		if s.Own || strings.TrimSpace(s.Text) == "" {
+		forgotten := !reset.IsZero() && !s.SentAt.After(reset)
+		if s.Own || forgotten || strings.TrimSpace(s.Text) == "" {
 			continue
 		}
 		name := s.Author.Name

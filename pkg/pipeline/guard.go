@@ -56,11 +56,11 @@ func (a *attempt) beat(ctx context.Context) error {
 
 // look finds out whether the attempt is still wanted.
 func (a *attempt) look(ctx context.Context) error {
-	stopped, err := a.stopMarker(ctx)
+	marks, err := a.w.Memory.Markers(ctx, a.m.Conversation.Key())
 	if err != nil {
 		return nil // the next look will tell
 	}
-	if stopped {
+	if a.stoppedBy(marks) {
 		return ErrStopped
 	}
 	k, err := a.w.Cases.LoadCase(ctx, a.m.ID)
@@ -88,11 +88,5 @@ func (a *attempt) fatal(ctx context.Context, err error) error {
 	return nil
 }
 
-// stopMarker reports whether the person stopped the conversation after they asked.
-func (a *attempt) stopMarker(ctx context.Context) (bool, error) {
-	marks, err := a.w.Memory.Markers(ctx, a.m.Conversation.Key())
-	if err != nil {
-		return false, Transient(ReasonStore, err)
-	}
-	return marks.StopBefore.After(a.m.AskedAt()), nil
-}
+// stoppedBy reports whether the person stopped the conversation after they asked.
+func (a *attempt) stoppedBy(marks Markers) bool { return marks.StopBefore.After(a.m.AskedAt()) }
