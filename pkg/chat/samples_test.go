@@ -52,6 +52,9 @@ func sampleMessages() map[string]Message {
 		"message_ask_replayed": gesture(KindAsk, func(m *Message) {
 			m.ID, m.Text, m.Token = sampleID, "again", &Token{Fence: 1780000000123, Reason: "throttled"}
 		}),
+		"message_ask_again": gesture(KindAsk, func(m *Message) {
+			m.ID, m.Text, m.Token = sampleID, "again", &Token{Fence: 1780000000123, At: sampleTime}
+		}),
 		"message_reset":      gesture(KindReset, func(m *Message) { m.Text = "reset" }),
 		"message_help":       gesture(KindHelp, nil),
 		"message_usage":      gesture(KindUsage, nil),

@@ -266,6 +266,11 @@ func (o *Operator) sendBack(ctx context.Context, queue DeadQueue, l Letter) erro
 			m.Token = &chat.Token{Fence: k.Fence, Reason: string(k.Reason)}
 		}
 	}
+	if m.Token.Fence > 0 { // the person was told it failed: what they stopped since was something else
+		again := *m.Token
+		again.At = clock(o.Now).UTC()
+		m.Token = &again
+	}
 	return SendMessage(ctx, queue.Source, m, "replay:"+rand.Text())
 }
 
