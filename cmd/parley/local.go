@@ -95,7 +95,7 @@ func workerConfig(c config.Chat, m config.Model) pipeline.WorkerConfig {
 		system = defaultSystem
 	}
 	return pipeline.WorkerConfig{
-		System: system, MaxTokens: m.MaxTokens,
+		System: system, MaxTokens: m.MaxTokens, Models: config.ModelIDs(m.Choices),
 		MemoryTurns: c.MemoryTurns, MemoryTokens: c.MemoryTokens,
 		FollowUps: c.FollowUps, Language: c.Language, Version: version,
 	}

@@ -84,7 +84,7 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 		Control: d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, t.Language),
 		Model:   model, Retriever: retriever, Readers: readers, Metrics: d.metrics, Log: d.log,
 		Config: pipeline.WorkerConfig{
-			MaxTokens: m.MaxTokens, MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens,
+			MaxTokens: m.MaxTokens, Models: config.ModelIDs(m.Choices), MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens,
 			FollowUps: t.FollowUps, Language: t.Language, Version: d.version,
 		},
 	}

@@ -170,7 +170,8 @@ type Message struct {
 	Threaded bool `json:"threaded,omitempty"`
 	// Token is set on replays, retries and regenerations.
 	Token *Token `json:"token,omitempty"`
-	// Model asks for another model than the configured one.
+	// Model names another model than the configured one, as people know it: the
+	// worker alone knows ids.
 	Model string `json:"model,omitempty"`
 	// Route is for the platform package alone: how to answer.
 	Route json.RawMessage `json:"route,omitempty"`

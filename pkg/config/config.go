@@ -34,6 +34,7 @@ type Chat struct {
 type Model struct {
 	ID               string `env:"MODEL_ID" envDefault:"global.anthropic.claude-haiku-4-5-20251001-v1:0"`
 	Fallback         string `env:"FALLBACK_MODEL_ID"`
+	Choices          string `env:"MODEL_CHOICES"`
 	MaxTokens        int    `env:"MAX_TOKENS" envDefault:"4096"`
 	KnowledgeBase    string `env:"KNOWLEDGE_BASE_ID"`
 	CitationBaseURL  string `env:"CITATION_BASE_URL"`
@@ -143,7 +144,7 @@ func (c *Chat) check() error {
 
 func (m *Model) check() error {
 	return errors.Join(
-		within("MAX_TOKENS", m.MaxTokens, 1, 128_000),
+		within("MAX_TOKENS", m.MaxTokens, 1, 128_000), checkChoices(m.Choices),
 		address("CITATION_BASE_URL", m.CitationBaseURL),
 		together("GUARDRAIL_ID", m.GuardrailID, "GUARDRAIL_VERSION", m.GuardrailVersion),
 	)

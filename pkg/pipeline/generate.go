@@ -104,7 +104,7 @@ func (a *attempt) prompt(ctx context.Context) (Prompt, []Passage, error) {
 	}
 	p := Prompt{
 		MessageID: a.m.ID,
-		Model:     a.m.Model,
+		Model:     c.Models[a.m.Model],
 		System:    c.System,
 		Question:  question(a.m),
 		MaxTokens: c.MaxTokens,

@@ -16,8 +16,11 @@ import (
 
 // WorkerConfig is what an operator may choose. Zero values take the defaults.
 type WorkerConfig struct {
-	System       string // the system prompt
-	MaxTokens    int    // of an answer; 0 leaves it to the model package
+	System    string // the system prompt
+	MaxTokens int    // of an answer; 0 leaves it to the model package
+	// Models are what people may ask for by name, and the id of each. A name that
+	// is not here is answered by the configured model.
+	Models       map[string]string
 	MemoryTurns  int    // of a window; default 20
 	MemoryTokens int    // of a window; default 8,000
 	FollowUps    string // FollowAsker (default), FollowAnyone, FollowNever

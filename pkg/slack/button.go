@@ -14,6 +14,9 @@ const (
 	ActionRegenerate = "parley_regenerate"
 	ActionStop       = "parley_stop"
 	ActionFeedback   = "parley_feedback" // a feedback_buttons element; Verdict is set
+	// ActionModel begins the ids of the buttons that ask another model, which
+	// have to differ within a block; Model is set.
+	ActionModel = "parley_model_"
 )
 
 // Callback ids.
@@ -43,6 +46,7 @@ type ButtonValue struct {
 	Fence   int64  `json:"fence,omitempty"`
 	Reason  string `json:"reason,omitempty"`
 	Verdict string `json:"verdict,omitempty"`
+	Model   string `json:"model,omitempty"` // the name of a choice, never an id
 	// Conversation is the question's own, which place and thread do not give
 	// for direct messages and slash commands.
 	Conversation chat.Conversation `json:"conversation"`
@@ -85,5 +89,5 @@ func (v ButtonValue) fits(app, channel string) bool {
 		return false
 	}
 	return strings.HasPrefix(v.Subject, identityPrefix(app)) &&
-		len(v.Subject)+len(v.Reason)+len(v.Verdict)+len(c.Thread) <= longestValue
+		len(v.Subject)+len(v.Reason)+len(v.Verdict)+len(v.Model)+len(c.Thread) <= longestValue
 }

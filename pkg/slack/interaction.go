@@ -116,7 +116,7 @@ func (p *Parser) parseActions(i *interaction, now time.Time) (pipeline.Parsed, e
 	}
 	parsed := ignored(IgnoredAction)
 	for _, action := range i.Actions {
-		kind, ours := actionKinds[action.ActionID]
+		kind, ours := actionKind(action.ActionID)
 		if !ours {
 			continue
 		}
@@ -147,13 +147,24 @@ var actionKinds = map[string]chat.Kind{
 	ActionStop: chat.KindStop, ActionFeedback: chat.KindFeedback,
 }
 
+func actionKind(actionID string) (kind chat.Kind, ours bool) {
+	if strings.HasPrefix(actionID, ActionModel) {
+		return chat.KindRegenerate, true
+	}
+	kind, ours = actionKinds[actionID]
+	return kind, ours
+}
+
 // press fills in what a button's value says.
 func (p *Parser) press(msg *chat.Message, v ButtonValue, i *interaction, at place) {
 	if v.Fence != 0 {
 		msg.Token = &chat.Token{Fence: v.Fence, Reason: v.Reason}
 	}
-	if msg.Kind == chat.KindFeedback {
+	switch msg.Kind {
+	case chat.KindFeedback:
 		msg.Value = v.Verdict
+	case chat.KindRegenerate:
+		msg.Value = v.Model
 	}
 	route := p.interactionRoute(i, at, msg.Author)
 	at.settle(msg)

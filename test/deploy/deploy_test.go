@@ -21,7 +21,8 @@ func readTemplate(t *testing.T) *stack.Template {
 // everything switches every optional part on.
 var everything = map[string]string{
 	"Platforms": "slack+dingtalk", "FallbackFoundationModelId": "amazon.nova-2-lite-v1:0",
-	"CreateKnowledgeBase": "true", "KnowledgeConfluenceUrl": "https://example.atlassian.net",
+	"OtherFoundationModelId": "amazon.nova-2-pro-v1:0",
+	"CreateKnowledgeBase":    "true", "KnowledgeConfluenceUrl": "https://example.atlassian.net",
 	"KnowledgeConfluenceSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:c",
 	"KnowledgeWebUrl":              "https://example.com/docs", "CreateGuardrail": "true",
 	"AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms", "CustomerManagedKey": "true",

@@ -17,6 +17,8 @@ var examples = map[string]struct{ good, bad []string }{
 	"DingTalkCardTemplateId":         {[]string{"", "1a2b3c4d-5e6f.schema"}, []string{"a b"}},
 	"FoundationModelId":              {[]string{"anthropic.claude-haiku-4-5-20251001-v1:0", "anthropic.claude-haiku-5-5", "openai.gpt-oss-120b-1:0", "deepseek.v3.1", "eurollm.model-1"}, []string{"", "claude", "global.anthropic.claude-haiku-5-5", "us.amazon.nova-lite-v1:0", "us-gov.amazon.nova-lite-v1:0", "arn:aws:bedrock:us-east-1::foundation-model/x.y"}},
 	"FallbackFoundationModelId":      {[]string{"", "amazon.nova-2-lite-v1:0"}, []string{"eu.amazon.nova-2-lite-v1:0", "nova"}},
+	"OtherFoundationModelId":         {[]string{"", "amazon.nova-2-lite-v1:0"}, []string{"eu.amazon.nova-2-lite-v1:0", "nova"}},
+	"OtherModelName":                 {[]string{"Thorough", "更细致"}, []string{"", "a=b", "a,b"}},
 	"ApplicationInferenceProfileArn": {[]string{"", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6"}, []string{"a1b2c3", "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-lite-v1:0"}},
 	"Language":                       {[]string{"en", "zh", "zh-CN"}, []string{"", "English", "e", "zh_CN"}},
 	"KnowledgeBaseId":                {[]string{"", "ABCDE12345"}, []string{"abcde12345", "ABCDE1234", "arn:aws:bedrock:us-east-1:1:knowledge-base/ABCDE12345"}},

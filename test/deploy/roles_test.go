@@ -57,7 +57,7 @@ var roles = map[string][]grant{
 		{"sqs:SendMessage", "RequestsQueue.Arn", "sqsqueue: questions"},
 		{"sqs:SendMessage", "ControlQueue.Arn", "sqsqueue: stops, edits, retries"},
 	}),
-	"WorkerRole": slices.Concat(logs("WorkerLogs"), secrets(), polls("RequestsQueue"), mayInvoke("anthropic.claude-haiku-4-5-20251001-v1:0"), mayInvoke("amazon.nova-2-lite-v1:0"), []grant{
+	"WorkerRole": slices.Concat(logs("WorkerLogs"), secrets(), polls("RequestsQueue"), mayInvoke("anthropic.claude-haiku-4-5-20251001-v1:0"), mayInvoke("amazon.nova-2-lite-v1:0"), mayInvoke("amazon.nova-2-pro-v1:0"), []grant{
 		{"sqs:SendMessage", "RepliesQueue.Arn", "snapshots"},
 		{"sqs:SendMessage", "RequestsDeadLetters.Arn", "burial"},
 		{"sqs:SendMessage", "RequestsQueue.Arn", "a replayed retry or edit asks its question again"},
@@ -130,6 +130,7 @@ var wildcards = []struct{ resource, inside, why string }{
 	{"arn:aws:ecr:us-east-1:123456789012:repository/*", "ConnectorStartRole", "the image may be in any of the account's repositories"},
 	{"arn:aws:bedrock:*::foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0", "WorkerRole", "a global profile sends calls to any region"},
 	{"arn:aws:bedrock:*::foundation-model/amazon.nova-2-lite-v1:0", "WorkerRole", "the same"},
+	{"arn:aws:bedrock:*::foundation-model/amazon.nova-2-pro-v1:0", "WorkerRole", "the same"},
 	{"Documents.Arn/*", "KnowledgeRole", "the documents"},
 	{"Documents.Arn/*", "DocumentsOverTls", "it only denies"},
 }

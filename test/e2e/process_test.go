@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,6 +63,7 @@ func (p *process) build(log *slog.Logger) *pipeline.System {
 	api, err := slackapi.New(slackapi.Config{
 		Token: func() string { return slacktest.DefaultToken }, BaseURL: w.slack.APIURL(), Log: log,
 		HTTPClient: &http.Client{Transport: faulty{faults, w.slack.Transport()}, Timeout: 8 * time.Second},
+		Models:     slices.Sorted(maps.Keys(w.opts.config.Models)),
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -209,5 +209,25 @@ func (a *answer) feedback() []slack.Block {
 	}
 	rate := slack.NewContextActionsBlock("", slack.NewFeedbackButtonsBlockElement(slackin.ActionFeedback,
 		choice("feedback.up", up), choice("feedback.down", down)))
-	return append([]slack.Block{rate}, a.button(slackin.ActionRegenerate, "regenerate")...)
+	return append([]slack.Block{rate}, a.again()...)
+}
+
+// again offers another answer, by the same model or by another one.
+func (a *answer) again() []slack.Block {
+	var buttons []slack.BlockElement
+	add := func(action, text string, v slackin.ButtonValue) {
+		if value, err := v.Encode(); err == nil {
+			buttons = append(buttons, slack.NewButtonBlockElement(action, value, label(text)))
+		}
+	}
+	v := slackin.ButtonValue{Subject: a.r.MessageID, Fence: a.r.Fence, Conversation: a.r.Conversation}
+	add(slackin.ActionRegenerate, a.words.Say("regenerate"), v)
+	for i, name := range a.c.cfg.Models {
+		v.Model = name
+		add(slackin.ActionModel+strconv.Itoa(i), a.words.Say("try.model", name), v)
+	}
+	if len(buttons) == 0 {
+		return nil
+	}
+	return []slack.Block{slack.NewActionBlock("", buttons...)}
 }

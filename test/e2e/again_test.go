@@ -1,0 +1,85 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"parley/pkg/pipeline"
+	"parley/pkg/slack/slacktest"
+)
+
+// Two models to choose from.
+var choices = pipeline.WorkerConfig{Models: map[string]string{"Fast": "vendor.fast:1", "Thorough": "vendor.thorough:1"}}
+
+// press has a person press the button below an answer that reads text.
+func (w *world) press(p *process, answer slacktest.Message, text, user string) {
+	w.t.Helper()
+	for _, b := range answer.Buttons() {
+		if b.Text == text {
+			p.accept(w.slack.EventAction(answer, b, user))
+			return
+		}
+	}
+	w.t.Fatalf("there is no button %q below %q", text, answer.Text())
+}
+
+// The asker has another model answer: the new answer takes the place of the old.
+// The edit may fail, or seem to.
+func TestAnotherModelAnswersInPlace(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]slacktest.Fault{"calm": {}, "lost": slacktest.CutBefore(), "done but lost": slacktest.CutAfter()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, worldOptions{config: choices}, func(w *world) {
+				p := w.boot(nil)
+				q, event := w.mention("C1", "", "what is a queue?")
+				p.accept(event)
+				w.settled(time.Minute, "C1", q.TS, 1)
+				first := w.slack.Answers("C1", q.TS)[0]
+				w.slack.Inject("chat.update", 1, fault)
+				w.press(p, first, "Try Thorough", ann)
+				w.within(time.Minute, "asked again", func() bool { return w.modelCalls() == 2 })
+				w.settled(time.Minute, "C1", q.TS, 1)
+				again := w.slack.Answers("C1", q.TS)[0]
+				if got := w.lastPrompt(q).Model; got != "vendor.thorough:1" {
+					t.Errorf("model %q was asked", got)
+				}
+				if again.TS != first.TS || !strings.Contains(again.Text(), w.answer(q)) {
+					t.Errorf("the new answer does not stand where the old one did: %q", again.Text())
+				}
+				p.stop()
+			})
+		})
+	}
+}
+
+// Somebody else's press changes nothing; a model that nobody offered is not asked,
+// whatever the button says.
+func TestOnlyTheAskerChooses(t *testing.T) {
+	t.Parallel()
+	inWorld(t, worldOptions{config: choices}, func(w *world) {
+		p := w.boot(nil)
+		q, event := w.mention("C1", "", "what is a queue?")
+		p.accept(event)
+		w.settled(time.Minute, "C1", q.TS, 1)
+		answer := w.slack.Answers("C1", q.TS)[0]
+		w.press(p, answer, "Try Fast", bob)
+		w.within(time.Minute, "told why not", func() bool { return len(w.slack.Ephemeral("C1", bob)) == 1 })
+		if n := w.modelCalls(); n != 1 {
+			t.Errorf("the model was called %d times", n)
+		}
+		for _, b := range answer.Buttons() {
+			if b.Text == "Try Fast" {
+				b.Value = strings.Replace(b.Value, `"Fast"`, `"vendor.secret:9"`, 1)
+				p.accept(w.slack.EventAction(answer, b, ann))
+			}
+		}
+		w.within(time.Minute, "asked again", func() bool { return w.modelCalls() == 2 })
+		if got := w.lastPrompt(q).Model; got != "" {
+			t.Errorf("model %q was asked", got)
+		}
+		w.settled(time.Minute, "C1", q.TS, 1)
+		p.stop()
+	})
+}
