@@ -121,7 +121,7 @@ func (a *attempt) spent(t Turn) int64 {
 	if a.said == 0 {
 		return 0
 	}
-	return a.w.amount(a.m.Model, chat.Usage{Input: a.asked.Input, Output: a.said})
+	return a.w.amount(a.w.Config.Models[a.m.Model], chat.Usage{Input: a.asked.Input, Output: a.said})
 }
 
 // settleBudget corrects what the attempt reserved to what it cost. It is called
