@@ -12,18 +12,6 @@ import (
 // Two models to choose from.
 var choices = pipeline.WorkerConfig{Models: map[string]string{"Fast": "vendor.fast:1", "Thorough": "vendor.thorough:1"}}
 
-// press has a person press the button below an answer that reads text.
-func (w *world) press(p *process, answer slacktest.Message, text, user string) {
-	w.t.Helper()
-	for _, b := range answer.Buttons() {
-		if b.Text == text {
-			p.accept(w.slack.EventAction(answer, b, user))
-			return
-		}
-	}
-	w.t.Fatalf("there is no button %q below %q", text, answer.Text())
-}
-
 // The asker has another model answer: the new answer takes the place of the old.
 // The edit may fail, or seem to.
 func TestAnotherModelAnswersInPlace(t *testing.T) {
@@ -38,7 +26,7 @@ func TestAnotherModelAnswersInPlace(t *testing.T) {
 				w.settled(time.Minute, "C1", q.TS, 1)
 				first := w.slack.Answers("C1", q.TS)[0]
 				w.slack.Inject("chat.update", 1, fault)
-				w.press(p, first, "Try Thorough", ann)
+				p.accept(w.press("C1", q.TS, "parley_model_1", ann))
 				w.within(time.Minute, "asked again", func() bool { return w.modelCalls() == 2 })
 				w.settled(time.Minute, "C1", q.TS, 1)
 				again := w.slack.Answers("C1", q.TS)[0]
@@ -64,7 +52,7 @@ func TestOnlyTheAskerChooses(t *testing.T) {
 		p.accept(event)
 		w.settled(time.Minute, "C1", q.TS, 1)
 		answer := w.slack.Answers("C1", q.TS)[0]
-		w.press(p, answer, "Try Fast", bob)
+		p.accept(w.press("C1", q.TS, "parley_model_0", bob))
 		w.within(time.Minute, "told why not", func() bool { return len(w.slack.Ephemeral("C1", bob)) == 1 })
 		if n := w.modelCalls(); n != 1 {
 			t.Errorf("the model was called %d times", n)
