@@ -14,7 +14,7 @@ test: ## the tests; needs only Go
 	$(GO) test ./...
 
 test-emulators: ## the contract suites on AWS emulators; needs mvn, Java 17 and Python
-	@scripts/emulators run -- $(GO) test -count=1 -run OnEmulator ./pkg/sqsqueue ./pkg/dynamostore ./pkg/secrets
+	@scripts/emulators run -- $(GO) test -count=1 -run OnEmulator ./pkg/sqsqueue/... ./pkg/dynamostore/... ./pkg/secrets
 
 race: ## the tests under the race detector
 	$(GO) test -race ./...
