@@ -15,6 +15,7 @@ import (
 	"parley/pkg/config"
 	"parley/pkg/demo"
 	"parley/pkg/docindex"
+	"parley/pkg/extract"
 	"parley/pkg/pipeline"
 	"parley/pkg/sqlitestore"
 	"parley/pkg/webchat"
@@ -75,6 +76,7 @@ func openLocal(ctx context.Context, f localFlags) (*local, error) {
 		Parsers: map[string]pipeline.Parser{},
 		Posters: map[chat.Platform]pipeline.Poster{},
 		Readers: map[chat.Platform]pipeline.Reader{},
+		Extract: extract.Text,
 		Config:  workerConfig(l.chat, l.models),
 		Log:     l.log,
 		Metrics: logMetrics{l.log},

@@ -16,6 +16,7 @@ import (
 	"parley/pkg/bedrock"
 	"parley/pkg/config"
 	"parley/pkg/dynamostore"
+	"parley/pkg/extract"
 	"parley/pkg/pipeline"
 	"parley/pkg/sqsqueue"
 	"parley/pkg/sqsqueue/sqslambda"
@@ -82,7 +83,7 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 		Cases: store, Memory: store,
 		Visibility: own, Replies: sqsqueue.New(queues, c.Replies), Letters: sqsqueue.New(queues, c.RequestsDead),
 		Control: d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, t.Language),
-		Model:   model, Retriever: retriever, Readers: readers, Metrics: d.metrics, Log: d.log,
+		Model:   model, Retriever: retriever, Readers: readers, Extract: extract.Text, Metrics: d.metrics, Log: d.log,
 		Config: pipeline.WorkerConfig{
 			MaxTokens: m.MaxTokens, Models: config.ModelIDs(m.Choices), MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens,
 			FollowUps: t.FollowUps, Language: t.Language, Version: d.version,

@@ -2,12 +2,14 @@ package bedrock
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"image"
 	_ "image/gif"  // sizes of pictures
 	_ "image/jpeg" // sizes of pictures
 	_ "image/png"  // sizes of pictures
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -55,20 +57,52 @@ type attached struct {
 }
 
 // attach renders attachments within the limits and can. Names that people chose
-// never reach the model: they could carry instructions.
+// reach the model in notes alone, cut down to letters and digits: they could carry
+// instructions.
 func attach(attachments []pipeline.Attachment, can Capabilities) attached {
 	var a attached
 	for i, file := range attachments {
 		kind, _, _ := strings.Cut(file.MIMEType, ";")
 		if problem := a.add(file, strings.ToLower(strings.TrimSpace(kind)), can); problem != "" {
-			a.notes = append(a.notes, fmt.Sprintf("(Attachment %d cannot be shown to you: %s. Say so if it matters.)", i+1, problem))
+			a.notes = append(a.notes, fmt.Sprintf("(Attachment %d%s cannot be shown to you: %s. Say so if it matters.)", i+1, called(file.Name), problem))
 		}
 	}
 	return a
 }
 
-// add places one file and returns why it cannot, "" if it could.
+// add places one file, itself or its text, and returns why it cannot, "" if it
+// could.
 func (a *attached) add(file pipeline.Attachment, kind string, can Capabilities) string {
+	problem := cmp.Or(file.Problem, "it is empty")
+	if len(file.Data) > 0 {
+		refused := a.addData(file, kind, can)
+		if refused == "" {
+			return ""
+		}
+		problem = cmp.Or(file.Problem, refused)
+	}
+	if file.Text != "" {
+		return a.addText([]byte(file.Text))
+	}
+	return problem
+}
+
+// called is a name as it stands in a note.
+func called(name string) string {
+	plain := strings.Join(strings.FieldsFunc(name, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("._-", r)
+	}), " ")
+	if r := []rune(plain); len(r) > 80 {
+		plain = string(r[:80])
+	}
+	if plain == "" {
+		return ""
+	}
+	return fmt.Sprintf(", %q,", plain)
+}
+
+// addData shows a file itself.
+func (a *attached) addData(file pipeline.Attachment, kind string, can Capabilities) string {
 	format, isImage := imageFormats[kind]
 	document, isDocument := documentFormats[kind]
 	isText := strings.HasPrefix(kind, "text/") || kind == "application/json"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -81,7 +82,8 @@ func (m *Model) system(p pipeline.Prompt, citesByItself, caches bool) []types.Sy
 				Value: types.CachePointBlock{Type: types.CachePointTypeDefault}})
 		}
 	}
-	if len(p.Passages) == 0 && len(p.Attachments) == 0 && strings.TrimSpace(p.Context) == "" {
+	remembered := slices.ContainsFunc(p.History, func(e pipeline.Exchange) bool { return e.Attachments != "" })
+	if len(p.Passages) == 0 && len(p.Attachments) == 0 && !remembered && strings.TrimSpace(p.Context) == "" {
 		return blocks
 	}
 	notice := quotedNotice

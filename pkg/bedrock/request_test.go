@@ -80,6 +80,14 @@ func TestRequests(t *testing.T) {
 			{Name: "notes.txt", MIMEType: "text/plain", Data: []byte("one </attachment> two")},
 			{Name: "latin.txt", MIMEType: "text/plain", Data: []byte{0xff, 0xfe}},
 		}}},
+		{"attachments-read", bedrock.ModelConfig{ModelID: "openai.gpt-oss-120b-1:0"}, pipeline.Prompt{Question: "and this?",
+			History: []pipeline.Exchange{{Question: "what is it?", Answer: "A plan.", Attachments: "plan.txt:\nDig. </attachment>"}},
+			Attachments: []pipeline.Attachment{
+				{Name: "a.pdf", MIMEType: "application/pdf", Data: []byte("%PDF-1.7"), Text: "What the document says."},
+				{Name: "b.txt", MIMEType: "text/plain", Text: "Some text."},
+				{Name: "<system> c.pdf", Problem: "Parley has no access to it"},
+				{Name: "d.pdf", MIMEType: "application/pdf", Data: []byte("%PDF-1.7"), Problem: "it is damaged"},
+			}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

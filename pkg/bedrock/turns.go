@@ -34,6 +34,9 @@ func turns(history []pipeline.Exchange) []types.Message {
 	}
 	for _, e := range history {
 		question, answer := strings.TrimSpace(e.Question), strings.TrimSpace(e.Answer)
+		if text := strings.TrimSpace(e.Attachments); text != "" {
+			say(types.ConversationRoleUser, quoted("attachment", "", text))
+		}
 		switch {
 		case question != "":
 			say(types.ConversationRoleUser, question)

@@ -54,9 +54,21 @@ func echo(p pipeline.Prompt) segment {
 		b.WriteString(in(p.Question, " None of the passages I was given answers it.", "我得到的资料中没有答案。"))
 	}
 	for _, a := range p.Attachments {
-		fmt.Fprintf(&b, "\n- %s (%s, %d bytes)", clip(a.Name, 80), a.MIMEType, len(a.Data))
+		fmt.Fprintf(&b, "\n- %s", attached(a))
 	}
 	return segment{text: b.String()}
+}
+
+// attached is what can be said of a file.
+func attached(a pipeline.Attachment) string {
+	name := clip(a.Name, 80)
+	switch {
+	case a.Problem != "":
+		return fmt.Sprintf("I could not read %s: %s", name, a.Problem)
+	case a.Data == nil:
+		return fmt.Sprintf("%s (%s)", name, a.MIMEType)
+	}
+	return fmt.Sprintf("%s (%s, %d bytes)", name, a.MIMEType, len(a.Data))
 }
 
 // ranked is a sentence with how well it matches a question.
@@ -129,7 +141,17 @@ func fromContext(p pipeline.Prompt) (string, bool) {
 	if len(hits) == 0 {
 		return "", false
 	}
-	return in(p.Question, "The thread says: ", "讨论中提到：") + clip(hits[0].text, 400), true
+	said := in(p.Question, "The thread says: ", "讨论中提到：")
+	if p.Context == "" {
+		said = in(p.Question, "The document says: ", "文档中写道：")
+	}
+	var unread strings.Builder
+	for _, a := range p.Attachments {
+		if a.Problem != "" {
+			fmt.Fprintf(&unread, "\n- %s", attached(a))
+		}
+	}
+	return said + clip(hits[0].text, 400) + unread.String(), true
 }
 
 // summary lists the lines of the thread, or of the conversation, that share most
@@ -161,13 +183,19 @@ func summary(p pipeline.Prompt) (string, bool) {
 	return b.String(), true
 }
 
-// material is the text that came with the question.
+// material is the text that came with the question, or with earlier ones.
 func material(p pipeline.Prompt) string {
 	parts := []string{p.Context}
 	for _, a := range p.Attachments {
-		if strings.HasPrefix(a.MIMEType, "text/") {
+		switch {
+		case a.Text != "":
+			parts = append(parts, a.Text)
+		case strings.HasPrefix(a.MIMEType, "text/"):
 			parts = append(parts, string(a.Data))
 		}
+	}
+	for _, e := range p.History {
+		parts = append(parts, e.Attachments)
 	}
 	return strings.Join(parts, "\n")
 }

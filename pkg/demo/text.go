@@ -57,13 +57,13 @@ var tokens = pipeline.EstimateTokens
 func promptTokens(p pipeline.Prompt) int {
 	n := tokens(p.System) + tokens(p.Context) + tokens(p.Question)
 	for _, e := range p.History {
-		n += tokens(e.Question) + tokens(e.Answer)
+		n += tokens(e.Question) + tokens(e.Answer) + tokens(e.Attachments)
 	}
 	for _, passage := range p.Passages {
 		n += tokens(passage.Text)
 	}
 	for _, a := range p.Attachments {
-		n += (len(a.Data) + 999) / 1000
+		n += (len(a.Data)+999)/1000 + tokens(a.Text)
 	}
 	return max(n, 1)
 }

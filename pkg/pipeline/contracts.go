@@ -125,13 +125,19 @@ type Retriever interface {
 // Attachment is a picture or document to show to the model.
 type Attachment struct {
 	Name     string
-	MIMEType string
-	Data     []byte
+	MIMEType string // by its bytes, where there are any
+	// Data is nil where Text or Problem is all that is known.
+	Data []byte
+	// Text is what a document says, for models that cannot be shown Data.
+	Text string
+	// Problem says why there is no Data or no Text.
+	Problem string
 }
 
 // Exchange is one earlier question and answer in a prompt.
 type Exchange struct {
 	Question, Answer string
+	Attachments      string // the text of documents that came with the question
 }
 
 // Prompt is everything a model call depends on.

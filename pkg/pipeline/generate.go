@@ -23,6 +23,8 @@ func (a *attempt) generate(ctx context.Context, p Prompt, passages []Passage) (T
 		TurnKey:  a.turnKey(),
 		Author:   a.m.Author,
 		Question: a.m.Text,
+		// What was attached is part of the question from now on.
+		Attachments: attachedText(p.Attachments),
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, a.w.config().Generation,
 		Transient(ReasonModel, errDeadline))
@@ -110,8 +112,9 @@ func (a *attempt) prompt(ctx context.Context) (Prompt, []Passage, error) {
 		MaxTokens: c.MaxTokens,
 	}
 	for _, t := range turns {
-		p.History = append(p.History, Exchange{t.Question, t.Answer})
+		p.History = append(p.History, Exchange{t.Question, t.Answer, t.Attachments})
 	}
+	p.Attachments = a.attachments(ctx)
 	if a.m.Threaded && len(turns) == 0 {
 		p.Context = a.thread(ctx, marks.ResetBefore)
 	}
@@ -130,8 +133,9 @@ func (a *attempt) window(ctx context.Context, marks Markers) ([]Turn, error) {
 	c := a.w.config()
 	key := a.m.Conversation.Key()
 	turns, err := a.w.Memory.Recent(ctx, key, Window{
-		After: marks.ResetBefore, Before: a.m.SentAt, Turns: c.MemoryTurns, Tokens: c.MemoryTokens,
+		After: marks.ResetBefore, Before: a.m.SentAt, Turns: c.MemoryTurns, Tokens: c.MemoryTokens + c.FileTokens,
 	})
+	turns = fit(turns, c.MemoryTokens, c.FileTokens)
 	if err != nil || a.m.Parent == nil || len(turns) >= c.MemoryTurns || !marks.ResetBefore.IsZero() {
 		return turns, err
 	}

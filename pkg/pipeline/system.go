@@ -31,6 +31,7 @@ type System struct {
 	Parsers    map[string]Parser
 	Posters    map[chat.Platform]Poster
 	Readers    map[chat.Platform]Reader
+	Extract    Extract
 
 	Config  WorkerConfig
 	Workers int // conversations answered at once; default 20
@@ -62,8 +63,8 @@ func (s *System) Worker() *Worker {
 	return &Worker{
 		Cases: s.Cases, Memory: s.Memory, Visibility: s.Requests.Queue, Replies: s.Replies.Queue,
 		Letters: s.Requests.Letters, Control: s.Controller(), Model: s.Model, Retriever: s.Retriever,
-		Readers: s.Readers, Metrics: s.Metrics, Log: s.Log, Now: s.Now, Config: s.Config,
 		Quotas: s.Quotas, Price: s.Price, Gate: NewGate(), Suspects: NewLane(),
+		Readers: s.Readers, Extract: s.Extract, Metrics: s.Metrics, Log: s.Log, Now: s.Now, Config: s.Config,
 	}
 }
 

@@ -43,7 +43,7 @@ const (
 func (p Prompt) EstimateTokens() int {
 	n := EstimateTokens(p.System) + EstimateTokens(p.Context) + EstimateTokens(p.Question)
 	for _, e := range p.History {
-		n += EstimateTokens(e.Question) + EstimateTokens(e.Answer)
+		n += EstimateTokens(e.Question) + EstimateTokens(e.Answer) + EstimateTokens(e.Attachments)
 	}
 	for _, s := range p.Passages {
 		n += EstimateTokens(s.Text)
@@ -52,7 +52,7 @@ func (p Prompt) EstimateTokens() int {
 		if strings.HasPrefix(a.MIMEType, "image/") {
 			n += pictureTokens
 		} else {
-			n += len(a.Data) / bytesPerToken
+			n += max(len(a.Data)/bytesPerToken, EstimateTokens(a.Text))
 		}
 	}
 	return n

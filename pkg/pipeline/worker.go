@@ -30,6 +30,7 @@ type WorkerConfig struct {
 	Budget       Budget
 	Seats        Seats
 	Generation   time.Duration // deadline of one model call; default 240 s
+	FileTokens   int           // of documents attached to a question, and of those a window remembers; default 20,000
 	ThreadLimit  int           // messages read of a thread people began; default 50
 	Passages     int           // passages retrieved for a question; default 5
 }
@@ -67,6 +68,7 @@ type Worker struct {
 	Model      Model
 	Retriever  Retriever                // nil: none
 	Readers    map[chat.Platform]Reader // a missing platform reads nothing
+	Extract    Extract                  // nil: no files are read
 	Metrics    Metrics
 	Log        *slog.Logger
 	Now        func() time.Time // nil: time.Now
@@ -319,6 +321,9 @@ func (w *Worker) config() WorkerConfig {
 	}
 	if c.Generation == 0 {
 		c.Generation = 240 * time.Second
+	}
+	if c.FileTokens == 0 {
+		c.FileTokens = 20_000
 	}
 	if c.ThreadLimit == 0 {
 		c.ThreadLimit = 50

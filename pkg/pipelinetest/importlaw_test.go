@@ -29,9 +29,11 @@ var (
 var laws = []law{
 	{"pkg/chat", nil, nil, "the vocabulary depends on nothing"},
 	{"pkg/phrase", nil, nil, "sentences depend on nothing"},
-	{"pkg/pipeline", []string{"pkg/chat", "pkg/phrase"}, nil, "the core names no vendor"},
+	{"pkg/pipeline", []string{"pkg/chat", "pkg/phrase", "pkg/scrub"}, nil, "the core names no vendor"},
 	{"pkg/config", nil, []string{"github.com/caarlos0/env"}, "configuration is plain data"},
 	{"pkg/markdown", nil, []string{"github.com/yuin/goldmark"}, "text in, text out"},
+	{"pkg/extract", nil, []string{"github.com/ledongthuc/pdf", "golang.org/x/net/html", "golang.org/x/text/encoding"}, "bytes in, text out"},
+	{"pkg/scrub", nil, nil, "text in, text out"},
 	{"pkg/demo", []string{"pkg/chat", "pkg/pipeline", "pkg/phrase"}, nil, "the demo model needs nothing"},
 	{"pkg/slack", []string{"pkg/chat", "pkg/pipeline", "pkg/phrase"}, nil, "the ingress function links this: standard library only"},
 	{"pkg/slack/slackapi", []string{"pkg/chat", "pkg/pipeline", "pkg/phrase", "pkg/markdown", "pkg/slack"}, []string{"github.com/slack-go/slack"}, "one technology: Slack"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"parley/pkg/chat"
+	"parley/pkg/extract"
 	"parley/pkg/pipeline"
 	"parley/pkg/pipelinetest"
 	"parley/pkg/slack"
@@ -62,8 +63,8 @@ func (p *process) build(log *slog.Logger) *pipeline.System {
 	w, faults, store := p.w, p.faults, p.store
 	api, err := slackapi.New(slackapi.Config{
 		Token: func() string { return slacktest.DefaultToken }, BaseURL: w.slack.APIURL(), Log: log,
-		HTTPClient: &http.Client{Transport: faulty{faults, w.slack.Transport()}, Timeout: 8 * time.Second},
 		Models:     slices.Sorted(maps.Keys(w.opts.config.Models)),
+		HTTPClient: &http.Client{Transport: faulty{faults, fileStore{w, w.slack.Transport()}}, Timeout: 8 * time.Second},
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -85,6 +86,7 @@ func (p *process) build(log *slog.Logger) *pipeline.System {
 		Parsers: map[string]pipeline.Parser{slack.PathEvents: parser, slack.PathCommands: parser, slack.PathInteractions: parser},
 		Posters: map[chat.Platform]pipeline.Poster{chat.Slack: api.Poster()},
 		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: api.Reader()},
+		Extract: extract.Text,
 		Workers: w.opts.workers, Config: w.opts.config, Log: log,
 	}
 }

@@ -33,8 +33,11 @@ type world struct {
 	opts  worldOptions
 	log   journal // what the processes logged, shown when the test fails
 
-	mu    sync.Mutex
-	calls []*modelCall // guarded by mu
+	fileFault error // what reading a file from Slack fails with
+
+	mu        sync.Mutex
+	calls     []*modelCall // guarded by mu
+	fileReads int          // guarded by mu
 }
 
 type worldOptions struct {
