@@ -1,6 +1,6 @@
 # Parley. "make" lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-emulators race lint vuln fuzz bench
+.PHONY: help image-binary run test test-emulators race lint vuln fuzz bench
 
 GO ?= go
 
@@ -64,3 +64,6 @@ rehearsal: ## the deployment on this machine: the template, the real binaries, p
 
 coldstart: ## how fast and how large the functions are, beside one that does nothing
 	$(GO) test ./test/coldstart -measure -count=1 -v
+
+image-binary: ## the connector's static binary, for the Dockerfile (GOARCH=arm64)
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(or $(GOARCH),arm64) $(GO) build -trimpath -ldflags "-s -w" -o dist/connector/parley ./cmd/parley
