@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"parley/pkg/chat"
 	"parley/pkg/pipeline"
@@ -256,6 +257,31 @@ func TestAckClientIsBounded(t *testing.T) {
 	})
 	if c := sqsqueue.NewAckClient(aws.Config{}); c == nil {
 		t.Error("no client without an HTTP client")
+	}
+}
+
+// What Send adds to the SDK's call is little: it is on the acknowledgement path.
+func TestSendAllocatesLittle(t *testing.T) {
+	s := sqstest.New()
+	url := create(t, s, sqstest.Config{Name: "q.fifo"})
+	client := s.Client()
+	e := envelope(chat.Hash("group"), 1)
+	raw := testing.AllocsPerRun(50, func() {
+		_, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{
+			QueueUrl: &url, MessageBody: aws.String(string(e.Body)), MessageGroupId: &e.Group, MessageDeduplicationId: &e.DedupID,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	q := sqsqueue.New(client, url)
+	ours := testing.AllocsPerRun(50, func() {
+		if err := q.Send(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if ours-raw > 10 {
+		t.Errorf("Send takes %v allocations, the call alone %v", ours, raw)
 	}
 }
 
