@@ -85,13 +85,14 @@ const (
 	KindForget     Kind = "forget"     // remove what was remembered of this thread
 	KindEdited     Kind = "edited"     // Subject now reads Text
 	KindDeleted    Kind = "deleted"    // Subject was withdrawn by its author
+	KindOpened     Kind = "opened"     // opened Parley, and has said nothing yet
 )
 
 // Control reports whether messages of kind k must not wait behind the
 // conversation's questions: they travel on the control queue.
 func (k Kind) Control() bool {
 	switch k {
-	case KindStop, KindEdited, KindDeleted, KindRetry, KindRegenerate, KindFeedback:
+	case KindStop, KindEdited, KindDeleted, KindRetry, KindRegenerate, KindFeedback, KindOpened:
 		return true
 	}
 	return false
@@ -168,6 +169,9 @@ type Message struct {
 	FollowUp bool `json:"follow_up,omitempty"`
 	// Threaded marks a first mention inside a thread that people began.
 	Threaded bool `json:"threaded,omitempty"`
+	// Viewing marks a question asked with something else in view, which the
+	// platform's Reader reads like a thread.
+	Viewing bool `json:"viewing,omitempty"`
 	// Token is set on replays, retries and regenerations.
 	Token *Token `json:"token,omitempty"`
 	// Model names another model than the configured one, as people know it: the
@@ -189,10 +193,11 @@ const (
 	Stopped   ReplyKind = "stopped"   // what was said before the person stopped it
 	Notice    ReplyKind = "notice"    // Parley's own words: help, reset, usage
 	Withdrawn ReplyKind = "withdrawn" // the question is gone, and so is its answer
+	Opened    ReplyKind = "opened"    // no answer: a person may be shown what to ask
 )
 
 // Terminal reports whether k ends its fence: nothing newer follows in it.
-func (k ReplyKind) Terminal() bool { return k != Working && k != Partial }
+func (k ReplyKind) Terminal() bool { return k != Working && k != Partial && k != Opened }
 
 // Citation is a source of an answer. Number n is cited as [n] in the text.
 type Citation struct {
@@ -242,6 +247,8 @@ type Reply struct {
 	Steps     []Step     `json:"steps,omitempty"`
 	Usage     Usage      `json:"usage,omitzero"`
 	Model     string     `json:"model,omitempty"`
+	// Title is the question in a few words, for lists of conversations.
+	Title string `json:"title,omitempty"`
 	// Reason is the error class of a failed answer; people may retry it with
 	// the token {Fence, Reason}.
 	Reason string `json:"reason,omitempty"`

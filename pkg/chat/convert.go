@@ -13,7 +13,7 @@ func (v messageV1) message() Message {
 		Subject: v.Subject, Author: Author(v.Author), Text: v.Text, Value: v.Value,
 		Files: each(v.Files, func(f fileV1) File { return File(f) }),
 		Quote: (*Quote)(v.Quote), SentAt: v.SentAt.UTC(),
-		FollowUp: v.FollowUp, Threaded: v.Threaded,
+		FollowUp: v.FollowUp, Threaded: v.Threaded, Viewing: v.Viewing,
 		Token: (*Token)(v.Token), Model: v.Model, Route: v.Route,
 	}
 }
@@ -26,7 +26,7 @@ func messageToV1(m Message) *messageV1 {
 		Subject: m.Subject, Author: authorV1(m.Author), Text: m.Text, Value: m.Value,
 		Files: each(m.Files, func(f File) fileV1 { return fileV1(f) }),
 		Quote: (*quoteV1)(m.Quote), SentAt: m.SentAt.UTC(),
-		FollowUp: m.FollowUp, Threaded: m.Threaded,
+		FollowUp: m.FollowUp, Threaded: m.Threaded, Viewing: m.Viewing,
 		Token: (*tokenV1)(m.Token), Model: m.Model, Route: m.Route,
 	}
 }
@@ -37,7 +37,7 @@ func (v replyV1) reply() Reply {
 		Fence: v.Fence, Seq: v.Seq, Kind: v.Kind, Markdown: v.Markdown,
 		Citations: each(v.Citations, func(c citationV1) Citation { return Citation(c) }),
 		Steps:     each(v.Steps, func(s stepV1) Step { return Step(s) }),
-		Usage:     Usage(v.Usage), Model: v.Model, Reason: v.Reason, Language: v.Language,
+		Usage:     Usage(v.Usage), Model: v.Model, Title: v.Title, Reason: v.Reason, Language: v.Language,
 		Asker: Author(v.Asker), AskedAt: v.AskedAt.UTC(), Nonce: v.Nonce, Again: v.Again, Route: v.Route,
 	}
 }
@@ -48,7 +48,7 @@ func replyToV1(r Reply) *replyV1 {
 		Fence: r.Fence, Seq: r.Seq, Kind: r.Kind, Markdown: r.Markdown,
 		Citations: each(r.Citations, func(c Citation) citationV1 { return citationV1(c) }),
 		Steps:     each(r.Steps, func(s Step) stepV1 { return stepV1(s) }),
-		Usage:     usageV1(r.Usage), Model: r.Model, Reason: r.Reason, Language: r.Language,
+		Usage:     usageV1(r.Usage), Model: r.Model, Title: r.Title, Reason: r.Reason, Language: r.Language,
 		Asker: authorV1(r.Asker), AskedAt: r.AskedAt.UTC(), Nonce: r.Nonce, Again: r.Again, Route: r.Route,
 	}
 }

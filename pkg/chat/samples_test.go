@@ -55,17 +55,19 @@ func sampleMessages() map[string]Message {
 		"message_ask_again": gesture(KindAsk, func(m *Message) {
 			m.ID, m.Text, m.Token = sampleID, "again", &Token{Fence: 1780000000123, At: sampleTime}
 		}),
-		"message_reset":      gesture(KindReset, func(m *Message) { m.Text = "reset" }),
-		"message_help":       gesture(KindHelp, nil),
-		"message_usage":      gesture(KindUsage, nil),
-		"message_stop":       gesture(KindStop, func(m *Message) { m.Subject = sampleID }),
-		"message_retry":      gesture(KindRetry, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7, Reason: "model"} }),
-		"message_regenerate": gesture(KindRegenerate, func(m *Message) { m.Subject, m.Value, m.Token = sampleID, "another", &Token{Fence: 7} }),
-		"message_feedback":   gesture(KindFeedback, func(m *Message) { m.Subject, m.Value, m.Text = sampleID, "down", "wrong year" }),
-		"message_remember":   gesture(KindRemember, nil),
-		"message_forget":     gesture(KindForget, nil),
-		"message_edited":     gesture(KindEdited, func(m *Message) { m.Subject, m.Text = sampleID, "what I meant" }),
-		"message_deleted":    gesture(KindDeleted, func(m *Message) { m.Subject = sampleID }),
+		"message_reset":       gesture(KindReset, func(m *Message) { m.Text = "reset" }),
+		"message_help":        gesture(KindHelp, nil),
+		"message_usage":       gesture(KindUsage, nil),
+		"message_stop":        gesture(KindStop, func(m *Message) { m.Subject = sampleID }),
+		"message_retry":       gesture(KindRetry, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7, Reason: "model"} }),
+		"message_regenerate":  gesture(KindRegenerate, func(m *Message) { m.Subject, m.Value, m.Token = sampleID, "another", &Token{Fence: 7} }),
+		"message_feedback":    gesture(KindFeedback, func(m *Message) { m.Subject, m.Value, m.Text = sampleID, "down", "wrong year" }),
+		"message_remember":    gesture(KindRemember, nil),
+		"message_forget":      gesture(KindForget, nil),
+		"message_edited":      gesture(KindEdited, func(m *Message) { m.Subject, m.Text = sampleID, "what I meant" }),
+		"message_opened":      gesture(KindOpened, nil),
+		"message_ask_viewing": gesture(KindAsk, func(m *Message) { m.ID, m.Text, m.Viewing = sampleID, "what is this about?", true }),
+		"message_deleted":     gesture(KindDeleted, func(m *Message) { m.Subject = sampleID }),
 	}
 }
 
@@ -82,10 +84,14 @@ func sampleReplies() map[string]Reply {
 	final.Model = "model-1"
 	working := snapshot(Working, 1, "")
 	working.Steps = []Step{{ID: "search", Title: "Searching the handbook", Done: true}, {ID: "write", Title: "Writing"}}
+	titled := snapshot(Working, 1, "")
+	titled.Title = "What is new?"
 	failed := snapshot(Failed, 3, "Sorry.")
 	failed.Reason, failed.Nonce, failed.Again = "throttled", "n1", true
 	return map[string]Reply{
 		"reply_working":   working,
+		"reply_titled":    titled,
+		"reply_opened":    snapshot(Opened, 1, ""),
 		"reply_partial":   snapshot(Partial, 2, "| a |"),
 		"reply_final":     final,
 		"reply_failed":    failed,

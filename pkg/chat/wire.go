@@ -59,6 +59,7 @@ type messageV1 struct {
 	SentAt       time.Time       `json:"sent_at"`
 	FollowUp     bool            `json:"follow_up,omitempty"`
 	Threaded     bool            `json:"threaded,omitempty"`
+	Viewing      bool            `json:"viewing,omitempty"`
 	Token        *tokenV1        `json:"token,omitempty"`
 	Model        string          `json:"model,omitempty"`
 	Route        json.RawMessage `json:"route,omitempty"`
@@ -98,6 +99,7 @@ type replyV1 struct {
 	Steps        []stepV1        `json:"steps,omitempty"`
 	Usage        usageV1         `json:"usage,omitzero"`
 	Model        string          `json:"model,omitempty"`
+	Title        string          `json:"title,omitempty"`
 	Reason       string          `json:"reason,omitempty"`
 	Language     string          `json:"language,omitempty"`
 	Asker        authorV1        `json:"asker"`

@@ -76,11 +76,15 @@ func (a *attempt) sign(ctx context.Context) {
 		return
 	}
 	r := a.snapshot(chat.Working)
+	r.Title = excerpt(a.m.Text, maxTitle)
 	if a.k.Unsettled > 1 {
 		r.Markdown = phrase.In(r.Language).Say("retrying")
 	}
 	a.send(ctx, r)
 }
+
+// maxTitle is how much of a question names its conversation, in characters.
+const maxTitle = 80
 
 // snapshot begins the attempt's next snapshot.
 func (a *attempt) snapshot(kind chat.ReplyKind) chat.Reply {

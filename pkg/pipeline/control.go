@@ -80,6 +80,10 @@ func (c *Control) do(ctx context.Context, m chat.Message) error {
 		return c.again(ctx, m)
 	case chat.KindFeedback:
 		return c.feedback(ctx, m)
+	case chat.KindOpened:
+		r := replyTo(m, 1, chat.Opened)
+		r.Seq, r.Language = 1, languageFor(m, c.Language)
+		return SendReply(ctx, c.Replies, r)
 	default:
 		return Permanent(ReasonUnreadable, fmt.Errorf("a message of kind %q is not for the control queue", m.Kind))
 	}

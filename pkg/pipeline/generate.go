@@ -115,7 +115,7 @@ func (a *attempt) prompt(ctx context.Context) (Prompt, []Passage, error) {
 		p.History = append(p.History, Exchange{t.Question, t.Answer, t.Attachments})
 	}
 	p.Attachments = a.attachments(ctx)
-	if a.m.Threaded && len(turns) == 0 {
+	if a.m.Viewing || a.m.Threaded && len(turns) == 0 {
 		p.Context = a.thread(ctx, marks.ResetBefore)
 	}
 	if a.w.Retriever != nil {

@@ -43,8 +43,9 @@ func (p *Parser) parseCallback(e *envelope, now time.Time) (pipeline.Parsed, err
 		return p.parseSaid(e)
 	case "agent_session_stopped":
 		return p.parseStopped(e, now)
-	case "app_home_opened", "app_context_changed", "agent_session_title_changed",
-		"assistant_thread_started", "assistant_thread_context_changed",
+	case "app_home_opened", "app_context_changed", "assistant_thread_started":
+		return p.parseOpened(e, now)
+	case "agent_session_title_changed", "assistant_thread_context_changed",
 		"member_joined_channel", "app_uninstalled", "tokens_revoked", "reaction_added":
 		return ignored(IgnoredLifecycle), nil
 	case "":

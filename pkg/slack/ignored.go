@@ -8,7 +8,7 @@ const (
 	IgnoredChallenge = "url_verification"
 	IgnoredRateLimit = "app_rate_limited"
 	IgnoredType      = "type"       // of event or interaction: not one we use
-	IgnoredLifecycle = "lifecycle"  // home opened, context changed, uninstalled, ...
+	IgnoredLifecycle = "lifecycle"  // home tab opened, uninstalled, ...
 	IgnoredSubtype   = "subtype"    // of message: not something a person says
 	IgnoredOwn       = "own"        // Parley's own post
 	IgnoredBot       = "bot"        // another bot's post

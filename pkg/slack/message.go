@@ -97,7 +97,12 @@ func (p *Parser) message(e *envelope, m *event, at place, r reading) chat.Messag
 	msg := chat.Message{
 		Author: e.author(m), Text: r.text, Files: p.files(m.Files), FollowUp: !r.toUs && !at.im,
 	}
-	msg.Route = p.route(e, at, msg.Author).JSON()
+	route := p.route(e, at, msg.Author)
+	if at.im && !msg.Author.External {
+		route.Viewing, route.ViewingTS = m.AppContext.at()
+		msg.Viewing = route.Viewing != ""
+	}
+	msg.Route = route.JSON()
 	at.settle(&msg)
 	return msg
 }

@@ -37,6 +37,10 @@ type Route struct {
 	// the channel. Whoever holds it may post for half an hour: it is not logged.
 	ResponseURL string `json:"response_url,omitempty"`
 	ExtShared   bool   `json:"ext_shared,omitempty"` // shared with another organisation
+	// Viewing is the channel the person had open beside Parley, and ViewingTS the
+	// message in it, if it was one.
+	Viewing   string `json:"viewing,omitempty"`
+	ViewingTS string `json:"viewing_ts,omitempty"`
 }
 
 // ParseRoute reads the Route of a message.

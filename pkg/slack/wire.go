@@ -55,6 +55,15 @@ type event struct {
 		User string `json:"user"`
 		TS   string `json:"ts"`
 	} `json:"edited"`
+	Tab        string `json:"tab"`         // of app_home_opened: home or messages
+	Context    view   `json:"context"`     // of app_home_opened and app_context_changed
+	AppContext view   `json:"app_context"` // of a message to the agent
+	Thread     struct {
+		User     string `json:"user_id"`
+		Channel  string `json:"channel_id"`
+		ThreadTS string `json:"thread_ts"`
+		Context  view   `json:"context"`
+	} `json:"assistant_thread"`
 	Message  *event `json:"message"`
 	Previous *event `json:"previous_message"`
 }

@@ -46,6 +46,8 @@ func (p *Poster) Post(ctx context.Context, r pipeline.PostRequest, j pipeline.Jo
 		a.at.Stream = &copied
 	}
 	switch {
+	case r.Reply.Kind == chat.Opened:
+		err = a.suggest(ctx)
 	case route.ThreadTS == "":
 		err = a.hook(ctx)
 	case r.Reply.Kind == chat.Notice && route.ResponseURL != "":
@@ -92,6 +94,9 @@ func (a *answer) working(ctx context.Context) error {
 	text := a.r.Markdown
 	if len(a.at.Posts) == 0 && text == "" {
 		shown, err := a.sign(ctx)
+		if shown {
+			a.title(ctx)
+		}
 		if shown || err != nil {
 			return err
 		}

@@ -47,10 +47,17 @@ func (r *Reader) Thread(ctx context.Context, m chat.Message, max int) ([]pipelin
 	if err != nil {
 		return nil, pipeline.Permanent(pipeline.ReasonUnreadable, err)
 	}
-	if route.ThreadTS == "" || route.ThreadTS == route.TS || max <= 0 {
+	var all []message
+	switch {
+	case max <= 0:
 		return nil, nil
+	case m.Viewing && route.Viewing != "":
+		all, err = r.c.viewing(ctx, route, max)
+	case route.ThreadTS == "" || route.ThreadTS == route.TS:
+		return nil, nil
+	default:
+		all, err = r.c.thread(ctx, nil, route, "", route.TS)
 	}
-	all, err := r.c.thread(ctx, nil, route, "", route.TS)
 	if err != nil {
 		return nil, fmt.Errorf("read thread: %w", err)
 	}
@@ -67,9 +74,13 @@ func (r *Reader) Thread(ctx context.Context, m chat.Message, max int) ([]pipelin
 			return nil, err
 		}
 	}
+	where := route
+	if m.Viewing && route.Viewing != "" {
+		where.Channel = route.Viewing
+	}
 	var said []pipeline.ThreadMessage
 	for _, m := range all[len(all)-min(max, len(all)):] {
-		said = append(said, threadMessage(route, m, self))
+		said = append(said, threadMessage(where, m, self))
 	}
 	return said, nil
 }
