@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -24,7 +25,9 @@ type Catalogue struct {
 	text     map[string]string
 }
 
-var catalogues = mustLoad()
+// catalogues are read when the first sentence is said: a process that says none,
+// as the ingress does not, starts without them.
+var catalogues = sync.OnceValue(mustLoad)
 
 func mustLoad() map[string]Catalogue {
 	entries, err := files.ReadDir("catalogue")
@@ -51,10 +54,10 @@ func mustLoad() map[string]Catalogue {
 // fallback's.
 func In(tag string) Catalogue {
 	base, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(tag), "_", "-"), "-")
-	if c, ok := catalogues[base]; ok {
+	if c, ok := catalogues()[base]; ok {
 		return c
 	}
-	return catalogues[Fallback]
+	return catalogues()[Fallback]
 }
 
 // Say returns the sentence named key with args filled in as by fmt.Sprintf. A key
@@ -62,7 +65,7 @@ func In(tag string) Catalogue {
 func (c Catalogue) Say(key string, args ...any) string {
 	s, ok := c.text[key]
 	if !ok {
-		if s, ok = catalogues[Fallback].text[key]; !ok {
+		if s, ok = catalogues()[Fallback].text[key]; !ok {
 			return key
 		}
 	}

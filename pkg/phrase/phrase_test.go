@@ -9,8 +9,8 @@ import (
 // Every catalogue says everything, with the same blanks to fill in.
 func TestCataloguesAreComplete(t *testing.T) {
 	blanks := regexp.MustCompile(`%[a-z]`) // %% is a sign
-	reference := catalogues[Fallback]
-	for lang, c := range catalogues {
+	reference := catalogues()[Fallback]
+	for lang, c := range catalogues() {
 		for key, text := range reference.text {
 			if !c.Has(key) {
 				t.Errorf("%s does not say %q", lang, key)
