@@ -3,8 +3,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
-func main() { lambda.Start(func(context.Context, []byte) error { return nil }) }
+func main() {
+	lambda.Start(func(context.Context, json.RawMessage) (json.RawMessage, error) { return json.RawMessage("{}"), nil })
+}

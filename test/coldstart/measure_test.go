@@ -1,0 +1,228 @@
+package coldstart
+
+import (
+	"cmp"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"parley/pkg/slack/slacktest"
+	"parley/pkg/sqsqueue/sqstest"
+	"parley/test/runtimeapi"
+)
+
+var (
+	measuring = flag.Bool("measure", false, "measure; the machine should have nothing else to do")
+	starts    = flag.Int("starts", 40, "fresh processes of each function")
+	warm      = flag.Int("warm", 200, "events for a warm process")
+)
+
+// budget of the ingress, the function that somebody waits for. Times are measured
+// beside an empty function on the same machine, sizes are absolute.
+const (
+	maxColdRatio = 2.0
+	maxWarmRatio = 2.0
+	maxSize      = 8_500_000
+	leanMemory   = 16 << 20
+	richMemory   = 40 << 20 // allowed if it buys the warm ratio
+)
+
+// subject is a function to measure.
+type subject struct {
+	name   string
+	binary string
+	env    map[string]string
+	event  func() []byte
+
+	cold, init, warm []time.Duration
+	memory           []int64
+	size             int64
+}
+
+func TestColdStart(t *testing.T) {
+	if !*measuring {
+		t.Skip("measuring takes a quiet machine; run it with -measure, or make coldstart")
+	}
+	empty := &subject{name: "empty", binary: build(t, "./test/coldstart/testdata/empty"), event: func() []byte { return []byte("{}") }}
+	ingress := ingress(t)
+	for range *starts { // interleaved: what disturbs one disturbs the other
+		for _, s := range []*subject{empty, ingress} {
+			s.start(t)
+		}
+	}
+	for _, s := range []*subject{empty, ingress} {
+		s.keepWarm(t)
+		info, err := os.Stat(s.binary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.size = info.Size()
+	}
+	report(t, empty, ingress)
+	check(t, empty, ingress)
+}
+
+func check(t *testing.T, empty, s *subject) {
+	cold := float64(p(s.cold, 50)) / float64(p(empty.cold, 50))
+	warm := float64(p(s.warm, 99)) / float64(p(empty.warm, 99))
+	memory := p(s.memory, 50)
+	if cold > maxColdRatio {
+		t.Errorf("a cold start takes %.2f times an empty function's; the budget is %.1f", cold, maxColdRatio)
+	}
+	if s.size > maxSize {
+		t.Errorf("the binary has %d bytes; the budget is %d", s.size, maxSize)
+	}
+	if memory > richMemory || memory > leanMemory && warm > maxWarmRatio {
+		t.Errorf("%.1f MiB resident and %.2f times an empty function's warm p99; the budget is %d MiB, or %d MiB with %.1f times",
+			float64(memory)/(1<<20), warm, leanMemory>>20, richMemory>>20, maxWarmRatio)
+	}
+}
+
+// start measures one fresh process: from nothing to its first answer.
+func (s *subject) start(t *testing.T) {
+	f := runtimeapi.New(runtimeapi.Config{Binary: s.binary, Name: s.name, Timeout: 5 * time.Second, Env: s.env})
+	defer f.Close()
+	began := time.Now()
+	s.accept(t, f)
+	s.cold = append(s.cold, time.Since(began))
+}
+
+// keepWarm measures one process that is used again and again.
+func (s *subject) keepWarm(t *testing.T) {
+	f := runtimeapi.New(runtimeapi.Config{Binary: s.binary, Name: s.name, Timeout: 5 * time.Second, Env: s.env})
+	defer f.Close()
+	for range 20 {
+		s.accept(t, f)
+	}
+	s.init = s.init[:len(s.init)-1] // that of this process counts no more than others'
+	for range *warm {
+		s.warm = append(s.warm, s.accept(t, f).Duration)
+	}
+	memory, err := f.Environments()[0].PeakMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.memory = append(s.memory, memory)
+}
+
+func (s *subject) accept(t *testing.T, f *runtimeapi.Function) runtimeapi.Result {
+	r, err := f.Invoke(t.Context(), s.event())
+	if err != nil {
+		t.Fatalf("%s: %v", s.name, err)
+	}
+	if s.name != "empty" && !strings.Contains(string(r.Payload), `"statusCode":200`) {
+		t.Fatalf("%s answered %s", s.name, r.Payload)
+	}
+	if r.Cold {
+		s.init = append(s.init, r.Init)
+	}
+	return r
+}
+
+// p returns the percentile n of values.
+func p[T cmp.Ordered](values []T, n int) T {
+	sorted := slices.Clone(values)
+	slices.Sort(sorted)
+	return sorted[min(len(sorted)-1, len(sorted)*n/100)]
+}
+
+func report(t *testing.T, subjects ...*subject) {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "function\tcold p50\tcold p99\tinit p50\twarm p50\twarm p99\tpeak memory\tbinary\t")
+	for _, s := range subjects {
+		fmt.Fprintf(w, "%s\t%.1f ms\t%.1f ms\t%.1f ms\t%.2f ms\t%.2f ms\t%.1f MiB\t%.2f MB\t\n", s.name,
+			millis(p(s.cold, 50)), millis(p(s.cold, 99)), millis(p(s.init, 50)), millis(p(s.warm, 50)), millis(p(s.warm, 99)),
+			float64(p(s.memory, 50))/(1<<20), float64(s.size)/1e6)
+	}
+	_ = w.Flush() // into memory
+	t.Log("\n" + b.String())
+}
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// build builds a function as the Makefile does, for this machine.
+func build(t *testing.T, target string) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), filepath.Base(target))
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", bin, target)
+	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %s", target, out)
+	}
+	return bin
+}
+
+// ingress is the function with a queue and a secret behind it, and mentions in
+// front of it.
+func ingress(t *testing.T) *subject {
+	t.Helper()
+	queues := sqstest.New()
+	endpoint, stop, err := queues.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	var urls [2]string
+	for i, name := range []string{"requests.fifo", "control.fifo"} {
+		if urls[i], err = queues.CreateQueue(sqstest.Config{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	secret := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"ARN": "arn", "CreatedDate": float64(time.Now().Unix()),
+			"SecretString": `{"signing_secret":"` + slacktest.DefaultSecret + `","bot_token":"` + slacktest.DefaultToken + `"}`,
+		})
+	}))
+	t.Cleanup(secret.Close)
+	slack := slacktest.New(slacktest.Options{})
+	return &subject{
+		name: "ingress", binary: build(t, "./functions/ingress"),
+		env: map[string]string{
+			"REQUESTS_QUEUE_URL": urls[0], "CONTROL_QUEUE_URL": urls[1], "SLACK_SECRET_ARN": "arn",
+			"AWS_ENDPOINT_URL_SQS": endpoint, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secret.URL,
+		},
+		event: func() []byte {
+			said := slack.Say("C0GENERAL1", "", "U0HUMAN001", "<@"+slacktest.DefaultBotUser+"> how are you?")
+			return gatewayEvent(slack.EventMention(said))
+		},
+	}
+}
+
+// gatewayEvent is what API Gateway makes of Slack's request, in the size it has in
+// production.
+func gatewayEvent(in slacktest.Inbound) []byte {
+	headers := map[string]string{
+		"accept": "*/*", "accept-encoding": "gzip,deflate", "content-length": fmt.Sprint(len(in.Body)), "host": "abcdefghij.execute-api.us-east-1.amazonaws.com",
+		"user-agent": "Slackbot 1.0 (+https://api.slack.com/robots)", "x-amzn-trace-id": "Root=1-67b3c1d0-0123456789abcdef01234567",
+		"x-forwarded-for": "192.0.2.1", "x-forwarded-port": "443", "x-forwarded-proto": "https",
+	}
+	for name, values := range in.Header {
+		headers[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	event, err := json.Marshal(map[string]any{
+		"version": "2.0", "routeKey": "POST " + in.Path, "rawPath": in.Path, "rawQueryString": "", "headers": headers,
+		"requestContext": map[string]any{
+			"accountId": "123456789012", "apiId": "abcdefghij", "domainName": "abcdefghij.execute-api.us-east-1.amazonaws.com", "domainPrefix": "abcdefghij",
+			"http":      map[string]any{"method": "POST", "path": in.Path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "Slackbot 1.0"},
+			"requestId": "ABCdEFGHIJKLMNo=", "routeKey": "POST " + in.Path, "stage": "$default", "time": "21/Nov/2026:12:00:00 +0000", "timeEpoch": 1795262400000,
+		},
+		"body": string(in.Body), "isBase64Encoded": false,
+	})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return event
+}
