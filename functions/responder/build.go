@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -88,14 +89,28 @@ func (d deployment) posters(ctx context.Context, models []string) (map[chat.Plat
 	}
 	api, err := dingapi.New(dingapi.Config{
 		ClientID: v[secrets.ClientID[0]], Secret: secret.Value(secrets.ClientSecret), RobotCode: t.RobotCode,
-		APIURL: t.APIURL, OAPIURL: t.OAPIURL, CardTemplateID: t.CardTemplateID, CardCallbackHTTP: true,
+		APIURL: t.APIURL, OAPIURL: t.OAPIURL, CardTemplateID: t.CardTemplateID, CardCallbackHTTP: t.CardTemplateID != "" && t.CardCallbackURL != "",
 		Metrics: d.metrics, Log: d.log,
 	})
 	if err != nil {
 		return nil, err
 	}
+	d.register(ctx, api, t)
 	posters[chat.DingTalk] = dingapi.NewPoster(api)
 	return posters, nil
+}
+
+// register tells DingTalk where presses on cards go. It holds what it was told, so
+// that one process which cannot tell it is no reason not to show answers.
+func (d deployment) register(ctx context.Context, api *dingapi.Client, t config.DingTalk) {
+	if t.CardTemplateID == "" || t.CardCallbackURL == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := api.RegisterCardCallback(ctx, t.CardCallbackURL); err != nil {
+		d.log.WarnContext(ctx, "register the address of card callbacks", "err", err)
+	}
 }
 
 // passing reports whether err will pass by itself. What will not is logged.

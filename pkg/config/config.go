@@ -59,8 +59,10 @@ type DingTalk struct {
 	RobotCode      string `env:"DINGTALK_ROBOT_CODE"`
 	CorpID         string `env:"DINGTALK_CORP_ID"`
 	CardTemplateID string `env:"DINGTALK_CARD_TEMPLATE_ID"`
-	APIURL         string `env:"DINGTALK_API_URL" envDefault:"https://api.dingtalk.com"`
-	OAPIURL        string `env:"DINGTALK_OAPI_URL" envDefault:"https://oapi.dingtalk.com"`
+	// CardCallbackURL is where presses on cards are sent, instead of over Stream.
+	CardCallbackURL string `env:"DINGTALK_CARD_CALLBACK_URL"`
+	APIURL          string `env:"DINGTALK_API_URL" envDefault:"https://api.dingtalk.com"`
+	OAPIURL         string `env:"DINGTALK_OAPI_URL" envDefault:"https://oapi.dingtalk.com"`
 }
 
 // Queues are the SQS queues and the table of a deployment.
@@ -173,6 +175,7 @@ func (d *DingTalk) check() error {
 	return errors.Join(
 		address("DINGTALK_API_URL", d.APIURL),
 		address("DINGTALK_OAPI_URL", d.OAPIURL),
+		address("DINGTALK_CARD_CALLBACK_URL", d.CardCallbackURL),
 		together("DINGTALK_CLIENT_ID", d.ClientID, "DINGTALK_CLIENT_SECRET", d.ClientSecret),
 	)
 }

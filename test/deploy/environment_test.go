@@ -26,9 +26,9 @@ var unset = []struct{ function, names, why string }{
 	{"*", "SLACK_API_URL DINGTALK_API_URL DINGTALK_OAPI_URL", "for tests; the defaults are the platforms"},
 	{"WorkerFunction", "SYSTEM_PROMPT", "for local runs; here it is in SSM"},
 	{"WorkerFunction", "GROUP_MEMORY", "decides the conversation, which is the parser's business"},
-	{"WorkerFunction", "DINGTALK_CORP_ID DINGTALK_CARD_TEMPLATE_ID", "the parser's and the poster's"},
+	{"WorkerFunction", "DINGTALK_CORP_ID DINGTALK_CARD_TEMPLATE_ID DINGTALK_CARD_CALLBACK_URL", "the parser's and the poster's"},
 	{"ResponderFunction", "DINGTALK_CORP_ID", "the parser's"},
-	{"IngressFunction", "DINGTALK_CARD_TEMPLATE_ID", "the poster's"},
+	{"IngressFunction", "DINGTALK_CARD_TEMPLATE_ID DINGTALK_CARD_CALLBACK_URL", "the poster's"},
 }
 
 func isUnset(function, name string) bool {
@@ -80,7 +80,8 @@ func TestEnvironmentLoads(t *testing.T) {
 		for function, structs := range reads {
 			environ := map[string]string{}
 			for name, v := range at(s.Resources[function].Properties, "Environment", "Variables").(map[string]any) {
-				environ[name] = fmt.Sprint(v)
+				// The address that CloudFormation would fill in.
+				environ[name] = strings.Replace(fmt.Sprint(v), "Api.ApiEndpoint", "https://abc.execute-api.us-east-1.amazonaws.com", 1)
 			}
 			for _, c := range structs {
 				dst := reflect.New(reflect.TypeOf(c))

@@ -39,6 +39,8 @@ func (c *cloud) ref(resource, attribute string) (any, error) {
 	switch {
 	case attribute == "":
 		return id, nil
+	case attribute == "ApiEndpoint":
+		return id, nil
 	case attribute == "QueueName":
 		return path.Base(id), nil
 	case attribute == "Arn" && strings.HasPrefix(id, "http"):

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -79,6 +81,7 @@ type deployment struct {
 	gates     map[string]*gate
 	front     *httptest.Server
 	queues    *sqs.Client
+	secrets   map[string]map[string]string // by logical name
 	log       lockedBuffer
 }
 
@@ -103,6 +106,12 @@ func (l *lockedBuffer) String() string {
 // deploy deploys the template with both platforms, and takes it down with the test.
 func deploy(t *testing.T) *deployment {
 	t.Helper()
+	return deployWith(t, nil)
+}
+
+// deployWith is deploy with parameters of the template.
+func deployWith(t *testing.T, more map[string]string) *deployment {
+	t.Helper()
 	if !*rehearse {
 		t.Skip("a rehearsal takes minutes; run it with -rehearse, or make rehearsal")
 	}
@@ -116,14 +125,29 @@ func deploy(t *testing.T) *deployment {
 	d := &deployment{T: t, functions: map[string]*runtimeapi.Function{}, gates: map[string]*gate{}}
 	d.startPlatforms()
 	parameters := map[string]string{"Platforms": "slack+dingtalk"}
-	d.cloud, err = open(t.Context(), tmpl, parameters, os.Getenv("AWS_ENDPOINT_URL"), map[string]string{
-		"SlackSecret":    fmt.Sprintf(`{"signing_secret":%q,"bot_token":%q}`, slacktest.DefaultSecret, slacktest.DefaultToken),
-		"DingTalkSecret": fmt.Sprintf(`{"AppKey":%q,"AppSecret":%q}`, d.ding.ClientID, d.ding.Secret),
-	})
+	maps.Copy(parameters, more)
+	d.secrets = map[string]map[string]string{
+		"SlackSecret":    {"signing_secret": slacktest.DefaultSecret, "bot_token": slacktest.DefaultToken},
+		"DingTalkSecret": {"AppKey": d.ding.ClientID, "AppSecret": d.ding.Secret},
+	}
+	texts := map[string]string{}
+	for name, values := range d.secrets {
+		text, err := json.Marshal(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = string(text)
+	}
+	d.cloud, err = open(t.Context(), tmpl, parameters, os.Getenv("AWS_ENDPOINT_URL"), texts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.cloud.stop)
+	d.front = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		newFront(d.stack, "IngressFunction", d.functions["IngressFunction"]).ServeHTTP(w, r)
+	}))
+	t.Cleanup(d.front.Close)
+	d.cloud.physical["Api"] = d.front.URL
 	model := httptest.NewServer(d.bedrock)
 	t.Cleanup(model.CloseClientConnections)
 	d.cloud.services["bedrock"] = model.URL
@@ -136,8 +160,6 @@ func deploy(t *testing.T) *deployment {
 	} {
 		d.startFunction(function, binary)
 	}
-	d.front = httptest.NewServer(newFront(d.stack, "IngressFunction", d.functions["IngressFunction"]))
-	t.Cleanup(d.front.Close)
 	d.startMappings()
 	t.Cleanup(d.inspect)
 	return d
@@ -157,7 +179,7 @@ func (d *deployment) startPlatforms() {
 // startFunction starts a function as the template describes it: its variables,
 // its timeout, its handler, and through a gate its role.
 func (d *deployment) startFunction(name, binary string) {
-	allowed, err := permissions(d.stack, name)
+	allowed, err := permissionsOf(d.stack, d.stack.Resources[name].Properties["Role"])
 	if err != nil {
 		d.Fatal(err)
 	}

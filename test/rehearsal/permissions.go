@@ -14,12 +14,12 @@ import (
 // permission is one thing a role may do, as the template writes it.
 type permission struct{ action, resource string }
 
-// permissions are what the role of a function in s allows.
-func permissions(s *stack.Stack, function string) ([]permission, error) {
-	role, _ := s.Resources[function].Properties["Role"].(string)
-	r, ok := s.Resources[strings.TrimPrefix(role, "role/")]
+// permissionsOf are what the role that cloud.ref calls arn allows in s.
+func permissionsOf(s *stack.Stack, arn any) ([]permission, error) {
+	role, _ := strings.CutPrefix(fmt.Sprint(arn), "role/")
+	r, ok := s.Resources[role]
 	if !ok {
-		return nil, fmt.Errorf("%s has no role of the template's: %q", function, role)
+		return nil, fmt.Errorf("%v is no role of the template's", arn)
 	}
 	var all []permission
 	policies, _ := r.Properties["Policies"].([]any)
