@@ -25,6 +25,7 @@ type attempt struct {
 	m     chat.Message // in its newest form
 	log   *slog.Logger
 	began time.Time
+	known knowledge // set before the model is asked
 
 	mu  sync.Mutex
 	seq int // of the last snapshot; guarded by mu

@@ -199,6 +199,7 @@ const (
 	MetricMaybeDuplicate = "PossibleDuplicates"
 	MetricDeadLetters    = "DeadLetters"
 	MetricThrottled      = "Throttled"
+	MetricNoSources      = "AnswersWithoutSources"
 )
 
 // Metrics receives measurements. Durations are in milliseconds. labels are

@@ -33,14 +33,18 @@ func (a *attempt) generate(ctx context.Context, p Prompt, passages []Passage) (T
 	defer out.close()
 
 	text, err := a.collect(ctx, p, out, &t)
-	t.Answer = strings.TrimSpace(text)
+	t.Answer = a.known.whole(text)
 	t.Citations = cited(t.Answer, passages)
 	t.AnsweredAt = a.w.now()
+	t.Usage = t.Usage.Add(a.known.used)
 	if err != nil {
 		return t, causeOf(ctx, err)
 	}
 	if t.Answer == "" {
 		return t, Transient(ReasonModel, errors.New("the model answered nothing"))
+	}
+	if a.known.note != "" {
+		t.Answer += "\n\n_" + a.known.note + "_"
 	}
 	a.measureUsage(t)
 	return t, nil
@@ -119,10 +123,7 @@ func (a *attempt) prompt(ctx context.Context) (Prompt, []Passage, error) {
 		p.Context = a.thread(ctx, marks.ResetBefore)
 	}
 	if a.w.Retriever != nil {
-		p.Passages, err = a.w.Retriever.Retrieve(ctx, p.Question, c.Passages)
-		if err != nil {
-			a.log.WarnContext(ctx, "retrieve", "err", err)
-		}
+		a.research(ctx, &p)
 	}
 	return p, p.Passages, nil
 }
@@ -270,6 +271,7 @@ func (e *emitter) loop(ctx context.Context) {
 		e.mu.Lock()
 		text := e.text
 		e.mu.Unlock()
+		text = e.a.known.shown(text)
 		if strings.TrimSpace(text) != "" {
 			r := e.a.snapshot(chat.Partial)
 			r.Markdown = text

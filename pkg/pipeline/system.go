@@ -28,6 +28,7 @@ type System struct {
 	Price      func(model string, u chat.Usage) (cost float64, ok bool)
 	Model      Model
 	Retriever  Retriever
+	Rewriter   Rewriter
 	Parsers    map[string]Parser
 	Posters    map[chat.Platform]Poster
 	Readers    map[chat.Platform]Reader
@@ -62,7 +63,7 @@ func (s *System) Controller() *Control {
 func (s *System) Worker() *Worker {
 	return &Worker{
 		Cases: s.Cases, Memory: s.Memory, Visibility: s.Requests.Queue, Replies: s.Replies.Queue,
-		Letters: s.Requests.Letters, Control: s.Controller(), Model: s.Model, Retriever: s.Retriever,
+		Letters: s.Requests.Letters, Control: s.Controller(), Model: s.Model, Retriever: s.Retriever, Rewriter: s.Rewriter,
 		Quotas: s.Quotas, Price: s.Price, Gate: NewGate(), Suspects: NewLane(),
 		Readers: s.Readers, Extract: s.Extract, Metrics: s.Metrics, Log: s.Log, Now: s.Now, Config: s.Config,
 	}

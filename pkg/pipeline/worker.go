@@ -33,6 +33,7 @@ type WorkerConfig struct {
 	FileTokens   int           // of documents attached to a question, and of those a window remembers; default 20,000
 	ThreadLimit  int           // messages read of a thread people began; default 50
 	Passages     int           // passages retrieved for a question; default 5
+	AskWhom      string        // named where the knowledge base holds nothing; "" is nobody
 }
 
 // Who may follow up in a thread without mentioning Parley.
@@ -66,7 +67,8 @@ type Worker struct {
 	Letters    Outbox // the requests queue's dead letters
 	Control    *Control
 	Model      Model
-	Retriever  Retriever                // nil: none
+	Retriever  Retriever                // nil: none, and links are left alone
+	Rewriter   Rewriter                 // nil: none
 	Readers    map[chat.Platform]Reader // a missing platform reads nothing
 	Extract    Extract                  // nil: no files are read
 	Metrics    Metrics
