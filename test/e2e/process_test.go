@@ -82,7 +82,7 @@ func (p *process) build(log *slog.Logger) *pipeline.System {
 	return &pipeline.System{
 		Requests: channel(sqlitestore.Requests), Control: channel(sqlitestore.Control), Replies: channel(sqlitestore.Replies),
 		Cases: faults.Cases(store), Memory: faults.Memory(store), Deliveries: faults.Deliveries(store),
-		Model:   watched{w, faults},
+		Model: watched{w, faults}, Retriever: w.opts.docs,
 		Parsers: map[string]pipeline.Parser{slack.PathEvents: parser, slack.PathCommands: parser, slack.PathInteractions: parser},
 		Posters: map[chat.Platform]pipeline.Poster{chat.Slack: api.Poster()},
 		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: api.Reader()},

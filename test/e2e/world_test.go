@@ -45,6 +45,7 @@ type worldOptions struct {
 	workers int
 	config  pipeline.WorkerConfig
 	model   pipeline.Model
+	docs    pipeline.Retriever
 }
 
 // inWorld runs test in a bubble of fake time. At its end nothing may be left
