@@ -45,7 +45,7 @@ type knowledge struct {
 }
 
 // research looks p's question up, adds what it finds, and prepares what keeps the
-// answer to it. It fails only with ctx.
+// answer to it. Whatever fails, the question is still answered.
 func (a *attempt) research(ctx context.Context, p *Prompt) {
 	words := phrase.In(a.w.language(a.m))
 	if searchable(a.m.Text) {
