@@ -86,7 +86,7 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 		Model:   model, Retriever: retriever, Readers: readers, Extract: extract.Text, Metrics: d.metrics, Log: d.log,
 		Config: pipeline.WorkerConfig{
 			MaxTokens: m.MaxTokens, Models: config.ModelIDs(m.Choices), MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens,
-			FollowUps: t.FollowUps, Language: t.Language, Version: d.version,
+			FollowUps: t.FollowUps, External: t.AllowExternal(), Language: t.Language, Version: d.version,
 		},
 	}
 	return &sqslambda.Batch{Queue: own, Log: d.log, Handler: func(ctx context.Context, batch []pipeline.Delivery) []pipeline.Settlement {

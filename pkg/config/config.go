@@ -27,8 +27,12 @@ type Chat struct {
 	MemoryDays   int    `env:"MEMORY_DAYS" envDefault:"30"`
 	GroupMemory  string `env:"GROUP_MEMORY" envDefault:"person"`
 	FollowUps    string `env:"FOLLOW_UPS" envDefault:"asker"`
+	External     string `env:"EXTERNAL" envDefault:"refuse"`
 	Language     string `env:"LANGUAGE" envDefault:"en"`
 }
+
+// AllowExternal reports whether people of other organisations are answered.
+func (c Chat) AllowExternal() bool { return c.External == "allow" }
 
 // Model is which model answers.
 type Model struct {
@@ -141,6 +145,7 @@ func (c *Chat) check() error {
 		within("MEMORY_DAYS", c.MemoryDays, 1, 3650),
 		oneOf("GROUP_MEMORY", c.GroupMemory, "person", "group"),
 		oneOf("FOLLOW_UPS", c.FollowUps, "asker", "anyone", "never"),
+		oneOf("EXTERNAL", c.External, "refuse", "allow"),
 	)
 }
 

@@ -18,6 +18,7 @@ func TestMistakesNameTheVariable(t *testing.T) {
 		{"not a number", &Chat{}, map[string]string{"MEMORY_TURNS": "many"}, "MEMORY_TURNS must be a whole number"},
 		{"out of range", &Chat{}, map[string]string{"MEMORY_TURNS": "0"}, "MEMORY_TURNS is 0; it must be between 1 and 200"},
 		{"no such choice", &Chat{}, map[string]string{"FOLLOW_UPS": "all"}, `FOLLOW_UPS is "all"; it must be one of asker, anyone, never`},
+		{"half open", &Chat{}, map[string]string{"EXTERNAL": "some"}, `EXTERNAL is "some"; it must be one of refuse, allow`},
 		{"level", &Log{}, map[string]string{"LOG_LEVEL": "loud"}, "LOG_LEVEL must be DEBUG, INFO, WARN or ERROR"},
 		{"half of a pair", &Slack{}, map[string]string{"SLACK_BOT_TOKEN": "xoxb-1"}, "SLACK_BOT_TOKEN is set but SLACK_SIGNING_SECRET is not"},
 		{"token of the wrong kind", &Slack{}, map[string]string{"SLACK_BOT_TOKEN": secret, "SLACK_SIGNING_SECRET": secret}, "SLACK_BOT_TOKEN must be a bot token"},

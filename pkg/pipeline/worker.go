@@ -23,6 +23,7 @@ type WorkerConfig struct {
 	Models       map[string]string
 	MemoryTurns  int    // of a window; default 20
 	MemoryTokens int    // of a window; default 8,000
+	External     bool   // people of other organisations are answered in Slack, too
 	FollowUps    string // FollowAsker (default), FollowAnyone, FollowNever
 	Language     string // of Parley's own words when the person's is unknown
 	Version      string // of Parley, for letters
@@ -102,6 +103,8 @@ func (w *Worker) handle(ctx context.Context, d Delivery) Settlement {
 	}
 	measure(w.Metrics, MetricQueueWait, ms(w.now().Sub(d.SentAt)), "platform", string(m.Conversation.Platform))
 	switch {
+	case w.outsider(m):
+		return w.refuse(ctx, m)
 	case m.Kind == chat.KindAsk:
 		return w.ask(ctx, d, m)
 	case m.Kind.Control():
@@ -251,6 +254,32 @@ func (w *Worker) notice(ctx context.Context, m chat.Message) Settlement {
 			return Settlement{Action: Retry, After: w.config().Policy.Backoff[0]}
 		}
 	}
+	if err := SendReply(ctx, w.Replies, r); err != nil {
+		w.Log.ErrorContext(ctx, "publish", "msg_id", m.ID, "err", err)
+		return Settlement{Action: Retry, After: w.config().Policy.Backoff[0]}
+	}
+	return Settlement{}
+}
+
+// outsider reports whether m is from somebody who is not to be answered. In
+// DingTalk a person of the organisation may look like an outsider, while the robot
+// is not published, and DINGTALK_CORP_ID refuses outsiders before they are queued.
+func (w *Worker) outsider(m chat.Message) bool {
+	return m.Author.External && !w.Config.External && m.Conversation.Platform == chat.Slack && !m.Kind.Control()
+}
+
+// refuse tells a person of another organisation that they are not answered. Nothing
+// is read, remembered or asked for them. What they did not say to Parley stays
+// without a word. Control gestures are not refused: a stop may be anybody's, and
+// what asks the model again is the asker's alone.
+func (w *Worker) refuse(ctx context.Context, m chat.Message) Settlement {
+	measure(w.Metrics, MetricIgnored, 1, "why", "external")
+	if m.FollowUp {
+		return Settlement{}
+	}
+	r := replyTo(m, 1, chat.Notice)
+	r.Seq, r.Language = 1, w.language(m)
+	r.Markdown = phrase.In(r.Language).Say("external")
 	if err := SendReply(ctx, w.Replies, r); err != nil {
 		w.Log.ErrorContext(ctx, "publish", "msg_id", m.ID, "err", err)
 		return Settlement{Action: Retry, After: w.config().Policy.Backoff[0]}
