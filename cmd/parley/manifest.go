@@ -93,7 +93,7 @@ func slackManifest(name, address string) object {
 			"background_color": "#1F3A5F",
 		},
 		"features": object{
-			"app_home": object{"home_tab_enabled": true, "messages_tab_enabled": true, "messages_tab_read_only_enabled": false},
+			"app_home": object{"home_tab_enabled": false, "messages_tab_enabled": true, "messages_tab_read_only_enabled": false},
 			"agent_view": object{
 				"agent_description": "Ask a question, attach a document, or have a thread summarised.",
 				"suggested_prompts": []object{
@@ -109,8 +109,8 @@ func slackManifest(name, address string) object {
 			}},
 		},
 		"oauth_config": object{"scopes": object{"bot": []string{
-			"app_mentions:read", "assistant:write", "channels:history", "chat:write", "commands", "files:read", "files:write",
-			"groups:history", "im:history", "im:write", "mpim:history", "users:read",
+			"app_mentions:read", "assistant:write", "channels:history", "chat:write", "commands", "files:read",
+			"groups:history", "im:history", "mpim:history",
 		}}},
 		"settings": object{
 			"event_subscriptions":    events,
