@@ -17,7 +17,7 @@ test-emulators: ## the contract suites on AWS emulators; needs mvn, Java 17 and 
 	@scripts/emulators run -- $(GO) test -count=1 -run OnEmulator ./pkg/sqsqueue/... ./pkg/dynamostore/... ./pkg/secrets
 
 race: ## the tests under the race detector
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 40m ./...
 
 lint: ## gofmt, go vet, staticcheck, tidy go.mod
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
