@@ -13,6 +13,7 @@ import (
 
 	"parley/pkg/chat"
 	"parley/pkg/docindex"
+	"parley/pkg/pipeline"
 )
 
 // docsEvery is how often a folder of documents is looked at for changes.
@@ -24,8 +25,18 @@ func docsFlag(c *cobra.Command, f *localFlags) {
 
 // knowledge opens what answers are looked up in.
 func (l *local) knowledge(ctx context.Context) error {
-	if l.flags.docs == "" {
+	if l.flags.model == "bedrock" {
+		l.system.Rewriter = pipeline.ModelRewriter{Model: l.system.Model}
+	}
+	switch {
+	case l.flags.docs == "" && (l.models.KnowledgeBase == "" || l.flags.model != "bedrock"):
 		return nil
+	case l.flags.docs == "":
+		retriever, err := bedrockRetriever(ctx, l.models)
+		if err == nil {
+			l.system.Retriever = retriever
+		}
+		return err
 	}
 	index, err := openDocs(ctx, l.flags.docs, l.flags.data+"-docs", docindex.Config{BaseURL: l.models.CitationBaseURL, Log: l.log})
 	if err != nil {

@@ -99,7 +99,7 @@ func workerConfig(c config.Chat, m config.Model) pipeline.WorkerConfig {
 	return pipeline.WorkerConfig{
 		System: system, MaxTokens: m.MaxTokens, Models: config.ModelIDs(m.Choices),
 		MemoryTurns: c.MemoryTurns, MemoryTokens: c.MemoryTokens,
-		FollowUps: c.FollowUps, External: c.AllowExternal(), Language: c.Language, Version: version,
+		AskWhom: m.AskWhom, FollowUps: c.FollowUps, External: c.AllowExternal(), Language: c.Language, Version: version,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/bedrockagentruntime"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 
 	"parley/pkg/bedrock"
@@ -133,5 +134,17 @@ func bedrockModel(ctx context.Context, m config.Model, log *slog.Logger) (pipeli
 	return bedrock.NewModel(bedrockruntime.NewFromConfig(cfg), bedrock.ModelConfig{
 		ModelID: m.ID, FallbackModelID: m.Fallback, MaxTokens: m.MaxTokens,
 		GuardrailID: m.GuardrailID, GuardrailVersion: m.GuardrailVersion, Log: log,
+	})
+}
+
+// bedrockRetriever searches a knowledge base with the credentials of the environment.
+func bedrockRetriever(ctx context.Context, m config.Model) (pipeline.Retriever, error) {
+	cfg, err := loadAWS(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return bedrock.NewRetriever(bedrockagentruntime.NewFromConfig(cfg), bedrock.RetrieverConfig{
+		KnowledgeBaseID: m.KnowledgeBase, CitationBaseURL: m.CitationBaseURL,
+		Filter: []byte(m.Filter), RerankModelARN: m.RerankModelARN,
 	})
 }

@@ -83,8 +83,9 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 		Cases: store, Memory: store,
 		Visibility: own, Replies: sqsqueue.New(queues, c.Replies), Letters: sqsqueue.New(queues, c.RequestsDead),
 		Control: d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, t.Language),
-		Model:   model, Retriever: retriever, Readers: readers, Extract: extract.Text, Metrics: d.metrics, Log: d.log,
+		Model:   model, Retriever: retriever, Rewriter: pipeline.ModelRewriter{Model: model}, Readers: readers, Extract: extract.Text, Metrics: d.metrics, Log: d.log,
 		Config: pipeline.WorkerConfig{
+			AskWhom:   m.AskWhom,
 			MaxTokens: m.MaxTokens, Models: config.ModelIDs(m.Choices), MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens,
 			FollowUps: t.FollowUps, External: t.AllowExternal(), Language: t.Language, Version: d.version,
 		},
@@ -108,6 +109,7 @@ func (d deployment) model(m config.Model) (pipeline.Model, pipeline.Retriever, e
 	}
 	retriever, err := bedrock.NewRetriever(bedrockagentruntime.NewFromConfig(d.aws), bedrock.RetrieverConfig{
 		KnowledgeBaseID: m.KnowledgeBase, CitationBaseURL: m.CitationBaseURL,
+		Filter: []byte(m.Filter), RerankModelARN: m.RerankModelARN,
 	})
 	return model, retriever, err
 }

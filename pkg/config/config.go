@@ -7,6 +7,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +43,9 @@ type Model struct {
 	MaxTokens        int    `env:"MAX_TOKENS" envDefault:"4096"`
 	KnowledgeBase    string `env:"KNOWLEDGE_BASE_ID"`
 	CitationBaseURL  string `env:"CITATION_BASE_URL"`
+	Filter           string `env:"KNOWLEDGE_BASE_FILTER"`
+	RerankModelARN   string `env:"RERANK_MODEL_ARN"`
+	AskWhom          string `env:"ASK_WHOM"`
 	GuardrailID      string `env:"GUARDRAIL_ID"`
 	GuardrailVersion string `env:"GUARDRAIL_VERSION"`
 }
@@ -153,6 +157,7 @@ func (m *Model) check() error {
 	return errors.Join(
 		within("MAX_TOKENS", m.MaxTokens, 1, 128_000), checkChoices(m.Choices),
 		address("CITATION_BASE_URL", m.CitationBaseURL),
+		jsonObject("KNOWLEDGE_BASE_FILTER", m.Filter),
 		together("GUARDRAIL_ID", m.GuardrailID, "GUARDRAIL_VERSION", m.GuardrailVersion),
 	)
 }
@@ -211,6 +216,14 @@ func address(name, v string) error {
 		return fmt.Errorf("%s must be an http or https URL", name)
 	}
 	return nil
+}
+
+func jsonObject(name, v string) error {
+	var object map[string]any
+	if v == "" || json.Unmarshal([]byte(v), &object) == nil {
+		return nil
+	}
+	return fmt.Errorf("%s must be a JSON object, such as {\"equals\":{\"key\":\"team\",\"value\":\"support\"}}", name)
 }
 
 func together(a, va, b, vb string) error {
