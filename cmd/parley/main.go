@@ -59,7 +59,7 @@ Start with "parley dev": everything on this machine, with no account anywhere.`,
 		return usagef("%w (see %q)", err, c.CommandPath()+" --help")
 	})
 	c.CompletionOptions.HiddenDefaultCmd = true
-	c.AddCommand(devCommand(), serveCommand(), askCommand(), connectCommand(), dlqCommand(), doctorCommand(), manifestCommand())
+	c.AddCommand(devCommand(), serveCommand(), askCommand(), connectCommand(), dlqCommand(), doctorCommand(), evalCommand(), manifestCommand())
 	return c
 }
 
