@@ -38,18 +38,12 @@ func NewKnowledge(client *bedrockagent.Client, knowledgeBaseID, customSource str
 	return &Knowledge{client: client, id: knowledgeBaseID, custom: customSource, retry: newRetryer()}, nil
 }
 
-// Document is a piece of text to know.
-type Document struct {
-	// ID identifies the document; ingesting the same ID again replaces it. A
-	// permalink is a good one, because citations then lead there.
-	ID string
-	// Request identifies the wish to ingest, such as the ID of the message that
-	// expressed it: repeating a request changes nothing, even after Forget.
-	Request string
-	Title   string
-	URL     string
-	Text    string
-}
+// Document is a piece of text to know. A permalink is a good ID, because citations
+// then lead there. Repeating a Request changes nothing, even after Forget. Expires
+// becomes the attribute "expires", in seconds since 1970, for filters.
+type Document = pipeline.Document
+
+var _ pipeline.Knowledge = (*Knowledge)(nil)
 
 // DocumentState is how far a document has got.
 type DocumentState struct {
@@ -145,6 +139,11 @@ func inline(d Document) types.KnowledgeBaseDocument {
 		}
 		attributes = append(attributes, types.MetadataAttribute{Key: aws.String(a[0]), Value: &types.MetadataAttributeValue{
 			Type: types.MetadataValueTypeString, StringValue: aws.String(clip(a[1], 2000)),
+		}})
+	}
+	if !d.Expires.IsZero() {
+		attributes = append(attributes, types.MetadataAttribute{Key: aws.String("expires"), Value: &types.MetadataAttributeValue{
+			Type: types.MetadataValueTypeNumber, NumberValue: aws.Float64(float64(d.Expires.Unix())),
 		}})
 	}
 	if len(attributes) > 0 {

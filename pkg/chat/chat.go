@@ -83,6 +83,8 @@ const (
 	KindFeedback   Kind = "feedback"   // Value is a verdict on the answer to Subject
 	KindRemember   Kind = "remember"   // keep this thread as knowledge
 	KindForget     Kind = "forget"     // remove what was remembered of this thread
+	KindApprove    Kind = "approve"    // what Subject proposes to keep may be kept
+	KindReject     Kind = "reject"     // it may not
 	KindEdited     Kind = "edited"     // Subject now reads Text
 	KindDeleted    Kind = "deleted"    // Subject was withdrawn by its author
 	KindOpened     Kind = "opened"     // opened Parley, and has said nothing yet
@@ -258,6 +260,8 @@ type Reply struct {
 	AskedAt  time.Time `json:"asked_at,omitzero"`
 	// Nonce is set when a dead letter of the replies queue is replayed.
 	Nonce string `json:"nonce,omitempty"`
+	// Proposal is set where the answer waits for an approval.
+	Proposal bool `json:"proposal,omitempty"`
 	// Again is set when the message was answered or given up before: a post of
 	// it may stand even where the delivery record is gone.
 	Again bool            `json:"again,omitempty"`

@@ -99,7 +99,7 @@ func TestTerminalKinds(t *testing.T) {
 
 // TestControl checks which gestures do not wait behind questions.
 func TestControl(t *testing.T) {
-	waiting := map[Kind]bool{KindAsk: true, KindReset: true, KindHelp: true, KindUsage: true, KindRemember: true, KindForget: true}
+	waiting := map[Kind]bool{KindAsk: true, KindReset: true, KindHelp: true, KindUsage: true, KindRemember: true, KindForget: true, KindApprove: true, KindReject: true}
 	for _, m := range sampleMessages() {
 		if m.Kind.Control() == waiting[m.Kind] {
 			t.Errorf("%s: control %v", m.Kind, m.Kind.Control())

@@ -38,7 +38,7 @@ func (v replyV1) reply() Reply {
 		Citations: each(v.Citations, func(c citationV1) Citation { return Citation(c) }),
 		Steps:     each(v.Steps, func(s stepV1) Step { return Step(s) }),
 		Usage:     Usage(v.Usage), Model: v.Model, Title: v.Title, Reason: v.Reason, Language: v.Language,
-		Asker: Author(v.Asker), AskedAt: v.AskedAt.UTC(), Nonce: v.Nonce, Again: v.Again, Route: v.Route,
+		Asker: Author(v.Asker), AskedAt: v.AskedAt.UTC(), Nonce: v.Nonce, Proposal: v.Proposal, Again: v.Again, Route: v.Route,
 	}
 }
 
@@ -49,7 +49,7 @@ func replyToV1(r Reply) *replyV1 {
 		Citations: each(r.Citations, func(c Citation) citationV1 { return citationV1(c) }),
 		Steps:     each(r.Steps, func(s Step) stepV1 { return stepV1(s) }),
 		Usage:     usageV1(r.Usage), Model: r.Model, Title: r.Title, Reason: r.Reason, Language: r.Language,
-		Asker: authorV1(r.Asker), AskedAt: r.AskedAt.UTC(), Nonce: r.Nonce, Again: r.Again, Route: r.Route,
+		Asker: authorV1(r.Asker), AskedAt: r.AskedAt.UTC(), Nonce: r.Nonce, Proposal: r.Proposal, Again: r.Again, Route: r.Route,
 	}
 }
 

@@ -68,6 +68,8 @@ func sampleMessages() map[string]Message {
 		"message_opened":      gesture(KindOpened, nil),
 		"message_ask_viewing": gesture(KindAsk, func(m *Message) { m.ID, m.Text, m.Viewing = sampleID, "what is this about?", true }),
 		"message_deleted":     gesture(KindDeleted, func(m *Message) { m.Subject = sampleID }),
+		"message_approve":     gesture(KindApprove, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7} }),
+		"message_reject":      gesture(KindReject, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7} }),
 	}
 }
 
@@ -86,6 +88,8 @@ func sampleReplies() map[string]Reply {
 	working.Steps = []Step{{ID: "search", Title: "Searching the handbook", Done: true}, {ID: "write", Title: "Writing"}}
 	titled := snapshot(Working, 1, "")
 	titled.Title = "What is new?"
+	proposal := snapshot(Final, 2, "Keep this?")
+	proposal.Proposal = true
 	failed := snapshot(Failed, 3, "Sorry.")
 	failed.Reason, failed.Nonce, failed.Again = "throttled", "n1", true
 	return map[string]Reply{
@@ -94,6 +98,7 @@ func sampleReplies() map[string]Reply {
 		"reply_opened":    snapshot(Opened, 1, ""),
 		"reply_partial":   snapshot(Partial, 2, "| a |"),
 		"reply_final":     final,
+		"reply_proposal":  proposal,
 		"reply_failed":    failed,
 		"reply_stopped":   snapshot(Stopped, 4, "As far as"),
 		"reply_notice":    snapshot(Notice, 1, "Done."),

@@ -105,6 +105,7 @@ type replyV1 struct {
 	Asker        authorV1        `json:"asker"`
 	AskedAt      time.Time       `json:"asked_at,omitzero"`
 	Nonce        string          `json:"nonce,omitempty"`
+	Proposal     bool            `json:"proposal,omitempty"`
 	Again        bool            `json:"again,omitempty"`
 	Route        json.RawMessage `json:"route,omitempty"`
 }

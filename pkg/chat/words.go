@@ -14,6 +14,8 @@ var words = map[string]Kind{
 	"retry": KindRetry, "重试": KindRetry,
 	"usage": KindUsage, "用量": KindUsage,
 	"remember this thread": KindRemember, "记住这个讨论": KindRemember,
+	"approve": KindApprove, "批准": KindApprove,
+	"reject": KindReject, "驳回": KindReject,
 	"forget this thread": KindForget, "忘记这个讨论": KindForget,
 }
 

@@ -16,6 +16,8 @@ func TestParseCommand(t *testing.T) {
 		{KindRetry, []string{"retry", "重试", "`retry`"}},
 		{KindUsage, []string{"usage", "用量", "/usage"}},
 		{KindRemember, []string{"remember this thread", "Remember  this\nthread.", "记住这个讨论"}},
+		{KindApprove, []string{"approve", "批准", "Approve!"}},
+		{KindReject, []string{"reject", "驳回"}},
 		{KindForget, []string{"forget this thread", "忘记这个讨论"}},
 		{"", []string{
 			"", " ", "?", "/", "@Parley", "resets", "help me", "please stop", "//reset", "re set", "stop stop",

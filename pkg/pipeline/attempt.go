@@ -55,6 +55,12 @@ func (a *attempt) run(ctx context.Context) (err error) {
 		return err
 	}
 	a.sign(ctx)
+	if a.m.Kind == chat.KindRemember {
+		if err := a.w.point(ctx, a.m); err != nil {
+			return err
+		}
+		return a.draft(ctx)
+	}
 	prompt, passages, err := a.prompt(ctx)
 	if err != nil {
 		return causeOf(ctx, err)

@@ -33,6 +33,7 @@ type System struct {
 	Posters    map[chat.Platform]Poster
 	Readers    map[chat.Platform]Reader
 	Extract    Extract
+	Knowledge  Knowledge
 
 	Config  WorkerConfig
 	Workers int // conversations answered at once; default 20
@@ -65,7 +66,7 @@ func (s *System) Worker() *Worker {
 		Cases: s.Cases, Memory: s.Memory, Visibility: s.Requests.Queue, Replies: s.Replies.Queue,
 		Letters: s.Requests.Letters, Control: s.Controller(), Model: s.Model, Retriever: s.Retriever, Rewriter: s.Rewriter,
 		Quotas: s.Quotas, Price: s.Price, Gate: NewGate(), Suspects: NewLane(),
-		Readers: s.Readers, Extract: s.Extract, Metrics: s.Metrics, Log: s.Log, Now: s.Now, Config: s.Config,
+		Readers: s.Readers, Extract: s.Extract, Knowledge: s.Knowledge, Metrics: s.Metrics, Log: s.Log, Now: s.Now, Config: s.Config,
 	}
 }
 

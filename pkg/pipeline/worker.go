@@ -35,6 +35,10 @@ type WorkerConfig struct {
 	ThreadLimit  int           // messages read of a thread people began; default 50
 	Passages     int           // passages retrieved for a question; default 5
 	AskWhom      string        // named where the knowledge base holds nothing; "" is nobody
+	// Approvers are the ids of the people who may have threads remembered and
+	// forgotten; RememberDays is for how long, 0 for ever.
+	Approvers    []string
+	RememberDays int
 }
 
 // Who may follow up in a thread without mentioning Parley.
@@ -72,6 +76,7 @@ type Worker struct {
 	Rewriter   Rewriter                 // nil: none
 	Readers    map[chat.Platform]Reader // a missing platform reads nothing
 	Extract    Extract                  // nil: no files are read
+	Knowledge  Knowledge                // nil: no thread can be remembered
 	Metrics    Metrics
 	Log        *slog.Logger
 	Now        func() time.Time // nil: time.Now
@@ -109,6 +114,12 @@ func (w *Worker) handle(ctx context.Context, d Delivery) Settlement {
 		return w.ask(ctx, d, m)
 	case m.Kind.Control():
 		return w.Control.handle(ctx, d)
+	case m.Kind == chat.KindRemember:
+		return w.propose(ctx, d, m)
+	case m.Kind == chat.KindApprove, m.Kind == chat.KindReject:
+		return w.decide(ctx, m)
+	case m.Kind == chat.KindForget:
+		return w.forget(ctx, m)
 	default:
 		return w.notice(ctx, m)
 	}
@@ -222,6 +233,7 @@ func answerOf(m chat.Message, k Case, t Turn, language string) chat.Reply {
 	r := replyTo(m, k.Fence, k.FinalKind)
 	r.Seq, r.Markdown, r.Citations = k.FinalSeq, t.Answer, t.Citations
 	r.Usage, r.Model, r.Language = t.Usage, t.Model, language
+	proposal(&r, m)
 	if k.failedAnew() {
 		words := phrase.In(language)
 		r.Markdown += "\n\n_" + words.Say("failed."+string(k.Reason)) + " " + words.Say("kept") + "_"

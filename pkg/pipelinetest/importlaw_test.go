@@ -33,6 +33,7 @@ var laws = []law{
 	{"pkg/config", nil, []string{"github.com/caarlos0/env"}, "configuration is plain data"},
 	{"pkg/markdown", nil, []string{"github.com/yuin/goldmark"}, "text in, text out"},
 	{"pkg/extract", nil, []string{"github.com/ledongthuc/pdf", "golang.org/x/net/html", "golang.org/x/text/encoding"}, "bytes in, text out"},
+	{"pkg/notes", []string{"pkg/chat", "pkg/pipeline"}, nil, "one technology: files"},
 	{"pkg/scrub", nil, nil, "text in, text out"},
 	{"pkg/demo", []string{"pkg/chat", "pkg/pipeline", "pkg/phrase"}, nil, "the demo model needs nothing"},
 	{"pkg/slack", []string{"pkg/chat", "pkg/pipeline", "pkg/phrase"}, nil, "the ingress function links this: standard library only"},

@@ -13,6 +13,8 @@ const (
 	ActionRetry      = "parley_retry"
 	ActionRegenerate = "parley_regenerate"
 	ActionStop       = "parley_stop"
+	ActionApprove    = "parley_approve" // of what would be remembered
+	ActionReject     = "parley_reject"
 	ActionFeedback   = "parley_feedback" // a feedback_buttons element; Verdict is set
 	// ActionModel begins the ids of the buttons that ask another model, which
 	// have to differ within a block; Model is set.

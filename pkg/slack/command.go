@@ -72,7 +72,8 @@ const slashThread = "slash:"
 // commandKind says what the text after a command asks for, and the question left.
 func commandKind(text string) (chat.Kind, string) {
 	if kind, ok := chat.ParseCommand(text); ok {
-		if kind == chat.KindRemember || kind == chat.KindForget {
+		switch kind {
+		case chat.KindRemember, chat.KindForget, chat.KindApprove, chat.KindReject:
 			kind = chat.KindHelp // there is no thread here
 		}
 		return kind, text

@@ -144,6 +144,7 @@ func (p *Parser) parseActions(i *interaction, now time.Time) (pipeline.Parsed, e
 
 var actionKinds = map[string]chat.Kind{
 	ActionRetry: chat.KindRetry, ActionRegenerate: chat.KindRegenerate,
+	ActionApprove: chat.KindApprove, ActionReject: chat.KindReject,
 	ActionStop: chat.KindStop, ActionFeedback: chat.KindFeedback,
 }
 

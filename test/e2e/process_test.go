@@ -86,7 +86,7 @@ func (p *process) build(log *slog.Logger) *pipeline.System {
 		Parsers: map[string]pipeline.Parser{slack.PathEvents: parser, slack.PathCommands: parser, slack.PathInteractions: parser},
 		Posters: map[chat.Platform]pipeline.Poster{chat.Slack: api.Poster()},
 		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: api.Reader()},
-		Extract: extract.Text,
+		Extract: extract.Text, Knowledge: w.opts.knowledge,
 		Workers: w.opts.workers, Config: w.opts.config, Log: log,
 	}
 }

@@ -41,11 +41,12 @@ type world struct {
 }
 
 type worldOptions struct {
-	slack   slacktest.Options
-	workers int
-	config  pipeline.WorkerConfig
-	model   pipeline.Model
-	docs    pipeline.Retriever
+	slack     slacktest.Options
+	workers   int
+	config    pipeline.WorkerConfig
+	model     pipeline.Model
+	docs      pipeline.Retriever
+	knowledge pipeline.Knowledge
 }
 
 // inWorld runs test in a bubble of fake time. At its end nothing may be left

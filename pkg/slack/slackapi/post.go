@@ -26,6 +26,7 @@ const (
 	methodReplies   = "conversations.replies"
 	methodWhoAmI    = "auth.test"
 	methodFile      = "files.info"
+	methodPermalink = "chat.getPermalink"
 	methodHook      = "response_url"
 )
 

@@ -47,23 +47,28 @@ func (r *Reader) Thread(ctx context.Context, m chat.Message, max int) ([]pipelin
 	if err != nil {
 		return nil, pipeline.Permanent(pipeline.ReasonUnreadable, err)
 	}
+	end := route.TS
+	if m.Kind == chat.KindRemember {
+		// The gesture may have been made at any message of the thread, its root too.
+		end = slackin.TSOf(m.SentAt)
+	}
 	var all []message
 	switch {
 	case max <= 0:
 		return nil, nil
 	case m.Viewing && route.Viewing != "":
 		all, err = r.c.viewing(ctx, route, max)
-	case route.ThreadTS == "" || route.ThreadTS == route.TS:
+	case route.ThreadTS == "" || route.ThreadTS == end:
 		return nil, nil
 	default:
-		all, err = r.c.thread(ctx, nil, route, "", route.TS)
+		all, err = r.c.thread(ctx, nil, route, "", end)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read thread: %w", err)
 	}
 	all = slices.DeleteFunc(all, func(m message) bool {
 		at := slackin.TimeOf(m.TS)
-		return !slices.Contains(spoken, m.Subtype) || at.IsZero() || !at.Before(slackin.TimeOf(route.TS))
+		return !slices.Contains(spoken, m.Subtype) || at.IsZero() || !at.Before(slackin.TimeOf(end))
 	})
 	slices.SortStableFunc(all, func(a, b message) int {
 		return cmp.Compare(slackin.TimeOf(a.TS).UnixMicro(), slackin.TimeOf(b.TS).UnixMicro())
@@ -190,4 +195,24 @@ func checkFile(resp *http.Response, f chat.File) error {
 		return pipeline.Permanent(pipeline.ReasonConfig, errSignIn)
 	}
 	return nil
+}
+
+// Permalink implements pipeline.Permalinks.
+func (r *Reader) Permalink(ctx context.Context, raw []byte) (string, error) {
+	route, err := slackin.ParseRoute(raw)
+	if err != nil {
+		return "", pipeline.Permanent(pipeline.ReasonUnreadable, err)
+	}
+	if route.ThreadTS == "" {
+		return "", nil
+	}
+	var link string
+	_, err = r.c.call(ctx, methodPermalink, nil, false, func(ctx context.Context, api *slack.Client) (err error) {
+		link, err = api.GetPermalinkContext(ctx, &slack.PermalinkParameters{Channel: route.Channel, Ts: route.ThreadTS})
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("look up permalink: %w", err)
+	}
+	return link, nil
 }

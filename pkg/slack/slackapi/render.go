@@ -125,6 +125,8 @@ func (a *answer) tail() []slack.Block {
 		blocks = append(blocks, slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, s, false, false)))
 	}
 	switch reason := pipeline.Reason(a.r.Reason); {
+	case a.r.Proposal:
+		blocks = append(blocks, a.decision()...)
 	case a.r.Kind == chat.Final:
 		blocks = append(blocks, a.feedback()...)
 	case a.r.Kind == chat.Failed && reason != pipeline.ReasonRefused && reason != pipeline.ReasonBudget:
@@ -230,4 +232,15 @@ func (a *answer) again() []slack.Block {
 		return nil
 	}
 	return []slack.Block{slack.NewActionBlock("", buttons...)}
+}
+
+// decision asks whether what is proposed may be kept.
+func (a *answer) decision() []slack.Block {
+	v := a.value("")
+	if v == "" {
+		return nil
+	}
+	return []slack.Block{slack.NewActionBlock("",
+		slack.NewButtonBlockElement(slackin.ActionApprove, v, label(a.words.Say("approve"))).WithStyle(slack.StylePrimary),
+		slack.NewButtonBlockElement(slackin.ActionReject, v, label(a.words.Say("reject"))))}
 }

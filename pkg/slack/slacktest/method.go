@@ -80,6 +80,7 @@ var methods = map[string]method{
 	"users.info":                            (*Server).userInfo,
 	"reactions.add":                         (*Server).addReaction,
 	"reactions.remove":                      (*Server).removeReaction,
+	"chat.getPermalink":                     (*Server).permalink,
 	"files.info":                            (*Server).fileInfo,
 	"files.getUploadURLExternal":            (*Server).uploadURL,
 	"files.completeUploadExternal":          (*Server).completeUpload,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 func (s *Server) authTest(*call) (answer, string) {
@@ -181,4 +182,14 @@ func (s *Server) Raw(channel, ts string) json.RawMessage {
 	}
 	data, _ := json.Marshal(s.wire(m, true))
 	return data
+}
+
+func (s *Server) permalink(c *call) (answer, string) {
+	if s.findAny(c.arg("channel"), c.arg("message_ts")) == nil {
+		return nil, "message_not_found"
+	}
+	return answer{
+		"channel":   c.arg("channel"),
+		"permalink": "https://acme.slack.com/archives/" + c.arg("channel") + "/p" + strings.ReplaceAll(c.arg("message_ts"), ".", ""),
+	}, ""
 }
