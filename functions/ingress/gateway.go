@@ -25,9 +25,9 @@ type gateway struct{ ingress *pipeline.Ingress }
 
 // event is what is used of an event.
 type event struct {
-	RawPath string            `json:"rawPath"`
-	Headers map[string]string `json:"headers"` // names in lower case
-	Body    string            `json:"body"`
+	RawPath string  `json:"rawPath"`
+	Headers headers `json:"headers"`
+	Body    string  `json:"body"`
 	// IsBase64Encoded is true for bodies that are not text, and for forms.
 	IsBase64Encoded bool `json:"isBase64Encoded"`
 	RequestContext  struct {
@@ -36,6 +36,33 @@ type event struct {
 			Path   string `json:"path"`
 		} `json:"http"`
 	} `json:"requestContext"`
+}
+
+// headers are those that a parser reads, named as the gateway names them: in lower
+// case. The dozen others are not worth an allocation each.
+type headers struct {
+	SlackSignature string `json:"x-slack-signature"`
+	SlackTimestamp string `json:"x-slack-request-timestamp"`
+	SlackRetry     string `json:"x-slack-retry-num"`
+	DingTimestamp  string `json:"timestamp"`
+	DingSign       string `json:"sign"`
+	CardTimestamp  string `json:"x-ddpaas-signature-timestamp"`
+	CardSign       string `json:"x-ddpaas-signature"`
+}
+
+// header is h as net/http has it.
+func (h headers) header() http.Header {
+	out := make(http.Header, 3) // what either platform sends
+	for _, f := range [...]struct{ name, value string }{
+		{"X-Slack-Signature", h.SlackSignature}, {"X-Slack-Request-Timestamp", h.SlackTimestamp}, {"X-Slack-Retry-Num", h.SlackRetry},
+		{"Timestamp", h.DingTimestamp}, {"Sign", h.DingSign},
+		{"X-Ddpaas-Signature-Timestamp", h.CardTimestamp}, {"X-Ddpaas-Signature", h.CardSign},
+	} {
+		if f.value != "" {
+			out[f.name] = []string{f.value}
+		}
+	}
+	return out
 }
 
 type response struct {
@@ -67,10 +94,7 @@ func (g gateway) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 // request undoes what the gateway did to the platform's request, so that the
 // bytes are those that were signed.
 func (e event) request() (pipeline.Request, error) {
-	r := pipeline.Request{Method: e.RequestContext.HTTP.Method, Path: e.path(), Header: make(http.Header, len(e.Headers)), Body: []byte(e.Body)}
-	for name, value := range e.Headers {
-		r.Header.Set(name, value)
-	}
+	r := pipeline.Request{Method: e.RequestContext.HTTP.Method, Path: e.path(), Header: e.Headers.header(), Body: []byte(e.Body)}
 	if e.IsBase64Encoded {
 		body, err := base64.StdEncoding.DecodeString(e.Body)
 		if err != nil {

@@ -43,6 +43,7 @@ type Conversation struct {
 // share a key.
 func (c Conversation) Key() string {
 	var b strings.Builder
+	b.Grow(len(c.Platform) + len(c.Tenant) + len(c.Channel) + len(c.Thread) + 3)
 	for i, part := range [...]string{string(c.Platform), c.Tenant, c.Channel, c.Thread} {
 		if i > 0 {
 			b.WriteByte('/')
@@ -60,8 +61,17 @@ func (c Conversation) Group() string { return Hash(c.Key()) }
 
 // Hash is the SHA-256 in hex of parts joined by a byte that no id contains.
 func Hash(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return hex.EncodeToString(sum[:])
+	data := make([]byte, 0, 256) // ids are short: this stays off the heap
+	for i, part := range parts {
+		if i > 0 {
+			data = append(data, 0)
+		}
+		data = append(data, part...)
+	}
+	sum := sha256.Sum256(data)
+	var digits [2 * sha256.Size]byte
+	hex.Encode(digits[:], sum[:])
+	return string(digits[:])
 }
 
 // Ref is the short reference to message id that people are shown and operators

@@ -61,6 +61,7 @@ func DecodeReply(data []byte) (Reply, error) {
 
 func encode(e envelope) ([]byte, error) {
 	var b bytes.Buffer
+	b.Grow(1 << 10)
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // code is full of < and &, and escapes take six bytes each
 	if err := enc.Encode(e); err != nil {

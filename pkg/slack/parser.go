@@ -169,6 +169,9 @@ func isSSLCheck(body []byte) bool {
 }
 
 func retryCount(h http.Header) int {
+	if h.Get(headerRetry) == "" {
+		return 0 // the usual case: no error to allocate
+	}
 	n, err := strconv.Atoi(h.Get(headerRetry))
 	if err != nil || n < 0 {
 		return 0

@@ -83,6 +83,9 @@ type file struct {
 // expected stays zero. It fails only for what is not JSON.
 func decode(data []byte, v any) error {
 	err := json.Unmarshal(data, v)
+	if err == nil {
+		return nil
+	}
 	if mismatch := (*json.UnmarshalTypeError)(nil); errors.As(err, &mismatch) {
 		return nil // the decoder has filled in everything else
 	}

@@ -2,22 +2,15 @@ package coldstart
 
 import (
 	"cmp"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
 	"time"
 
-	"parley/pkg/slack/slacktest"
-	"parley/pkg/sqsqueue/sqstest"
 	"parley/test/runtimeapi"
 )
 
@@ -55,12 +48,13 @@ func TestColdStart(t *testing.T) {
 	}
 	empty := &subject{name: "empty", binary: build(t, "./test/coldstart/testdata/empty"), event: func() []byte { return []byte("{}") }}
 	ingress := ingress(t)
+	all := []*subject{empty, ingress, stage(t, "worker"), stage(t, "responder")}
 	for range *starts { // interleaved: what disturbs one disturbs the other
-		for _, s := range []*subject{empty, ingress} {
+		for _, s := range all {
 			s.start(t)
 		}
 	}
-	for _, s := range []*subject{empty, ingress} {
+	for _, s := range all {
 		s.keepWarm(t)
 		info, err := os.Stat(s.binary)
 		if err != nil {
@@ -68,7 +62,7 @@ func TestColdStart(t *testing.T) {
 		}
 		s.size = info.Size()
 	}
-	report(t, empty, ingress)
+	report(t, all...)
 	check(t, empty, ingress)
 }
 
@@ -120,7 +114,7 @@ func (s *subject) accept(t *testing.T, f *runtimeapi.Function) runtimeapi.Result
 	if err != nil {
 		t.Fatalf("%s: %v", s.name, err)
 	}
-	if s.name != "empty" && !strings.Contains(string(r.Payload), `"statusCode":200`) {
+	if s.name == "ingress" && !strings.Contains(string(r.Payload), `"statusCode":200`) {
 		t.Fatalf("%s answered %s", s.name, r.Payload)
 	}
 	if r.Cold {
@@ -150,79 +144,3 @@ func report(t *testing.T, subjects ...*subject) {
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// build builds a function as the Makefile does, for this machine.
-func build(t *testing.T, target string) string {
-	t.Helper()
-	bin := filepath.Join(t.TempDir(), filepath.Base(target))
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", bin, target)
-	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %s", target, out)
-	}
-	return bin
-}
-
-// ingress is the function with a queue and a secret behind it, and mentions in
-// front of it.
-func ingress(t *testing.T) *subject {
-	t.Helper()
-	queues := sqstest.New()
-	endpoint, stop, err := queues.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(stop)
-	var urls [2]string
-	for i, name := range []string{"requests.fifo", "control.fifo"} {
-		if urls[i], err = queues.CreateQueue(sqstest.Config{Name: name}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	secret := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		_ = json.NewEncoder(w).Encode(map[string]any{
-			"ARN": "arn", "CreatedDate": float64(time.Now().Unix()),
-			"SecretString": `{"signing_secret":"` + slacktest.DefaultSecret + `","bot_token":"` + slacktest.DefaultToken + `"}`,
-		})
-	}))
-	t.Cleanup(secret.Close)
-	slack := slacktest.New(slacktest.Options{})
-	return &subject{
-		name: "ingress", binary: build(t, "./functions/ingress"),
-		env: map[string]string{
-			"REQUESTS_QUEUE_URL": urls[0], "CONTROL_QUEUE_URL": urls[1], "SLACK_SECRET_ARN": "arn",
-			"AWS_ENDPOINT_URL_SQS": endpoint, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secret.URL,
-		},
-		event: func() []byte {
-			said := slack.Say("C0GENERAL1", "", "U0HUMAN001", "<@"+slacktest.DefaultBotUser+"> how are you?")
-			return gatewayEvent(slack.EventMention(said))
-		},
-	}
-}
-
-// gatewayEvent is what API Gateway makes of Slack's request, in the size it has in
-// production.
-func gatewayEvent(in slacktest.Inbound) []byte {
-	headers := map[string]string{
-		"accept": "*/*", "accept-encoding": "gzip,deflate", "content-length": fmt.Sprint(len(in.Body)), "host": "abcdefghij.execute-api.us-east-1.amazonaws.com",
-		"user-agent": "Slackbot 1.0 (+https://api.slack.com/robots)", "x-amzn-trace-id": "Root=1-67b3c1d0-0123456789abcdef01234567",
-		"x-forwarded-for": "192.0.2.1", "x-forwarded-port": "443", "x-forwarded-proto": "https",
-	}
-	for name, values := range in.Header {
-		headers[strings.ToLower(name)] = strings.Join(values, ",")
-	}
-	event, err := json.Marshal(map[string]any{
-		"version": "2.0", "routeKey": "POST " + in.Path, "rawPath": in.Path, "rawQueryString": "", "headers": headers,
-		"requestContext": map[string]any{
-			"accountId": "123456789012", "apiId": "abcdefghij", "domainName": "abcdefghij.execute-api.us-east-1.amazonaws.com", "domainPrefix": "abcdefghij",
-			"http":      map[string]any{"method": "POST", "path": in.Path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "Slackbot 1.0"},
-			"requestId": "ABCdEFGHIJKLMNo=", "routeKey": "POST " + in.Path, "stage": "$default", "time": "21/Nov/2026:12:00:00 +0000", "timeEpoch": 1795262400000,
-		},
-		"body": string(in.Body), "isBase64Encoded": false,
-	})
-	if err != nil {
-		panic(err) // strings always encode
-	}
-	return event
-}
