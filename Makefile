@@ -50,8 +50,10 @@ template-check: ## template.yaml with cfn-lint and the SAM CLI; installs them ap
 # "sam build" calls these, with ARTIFACTS_DIR. Static and stripped; lambda.norpc
 # leaves out a protocol that this runtime never speaks.
 lambda = CGO_ENABLED=0 GOOS=linux GOARCH=$(subst x86_64,amd64,$(ARCHITECTURE)) $(GO) build -trimpath \
-	-tags lambda.norpc -ldflags "-s -w -X main.version=$(VERSION)" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/
+	-tags lambda.norpc$(tags) -ldflags "-s -w -X main.version=$(VERSION)" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/
 
+# The services that the ingress calls speak HTTP/1.1: it starts without HTTP/2.
+build-IngressFunction: tags = ,nethttpomithttp2
 build-IngressFunction: ; $(lambda)ingress
 build-WorkerFunction: ; $(lambda)worker
 build-ControlFunction: ; $(lambda)worker

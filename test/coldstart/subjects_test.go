@@ -20,7 +20,11 @@ import (
 func build(t *testing.T, target string) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), filepath.Base(target))
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", bin, target)
+	tags := "lambda.norpc"
+	if strings.HasSuffix(target, "ingress") {
+		tags += ",nethttpomithttp2"
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", tags, "-ldflags", "-s -w", "-o", bin, target)
 	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %s", target, out)
