@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -59,6 +60,9 @@ func runLocal(c *cobra.Command, f localFlags) error {
 		if !slices.Contains([]string{"slack", "dingtalk"}, name) {
 			return usagef("--connect is %q; it takes slack, dingtalk or both", name)
 		}
+	}
+	if err := errors.Join(address("--addr", f.addr), dataFile(f.data)); err != nil {
+		return err
 	}
 	l, err := openLocal(c.Context(), f)
 	if err != nil {

@@ -55,7 +55,7 @@ func openLocal(ctx context.Context, f localFlags) (*local, error) {
 	l := &local{flags: f}
 	var level config.Log
 	if err := errors.Join(config.Load(&l.chat), config.Load(&l.models), config.Load(&level)); err != nil {
-		return nil, err
+		return nil, configMistake(err)
 	}
 	l.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level.Level}))
 	model, err := l.model(ctx)

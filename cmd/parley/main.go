@@ -54,10 +54,9 @@ Start with "parley dev": everything on this machine, with no account anywhere.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usagef("%w (see %q)", err, c.CommandPath()+" --help")
-	})
+	c.SetFlagErrorFunc(flagMistake)
 	c.CompletionOptions.HiddenDefaultCmd = true
 	c.AddCommand(devCommand(), serveCommand(), askCommand(), connectCommand(), dlqCommand(), doctorCommand(), evalCommand(), manifestCommand())
 	return c
@@ -69,8 +68,8 @@ func noArgs(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if !c.HasParent() {
-		return usagef("there is no command %q; see \"parley --help\"", args[0])
+	if c.HasAvailableSubCommands() {
+		return commandMissing(c, args[0])
 	}
 	return usagef("%s takes no arguments, but got %q", c.CommandPath(), args[0])
 }

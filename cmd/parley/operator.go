@@ -13,6 +13,9 @@ import (
 // withOperator opens the queues that f names, calls do, and closes them: the data
 // file if there is one, else those of a deployment.
 func withOperator(ctx context.Context, f *letterFlags, do func(*pipeline.Operator) error) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	if f.stack != "" && f.data != "" {
 		return usagef("--stack and --data cannot be combined")
 	}

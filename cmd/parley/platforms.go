@@ -27,7 +27,7 @@ func (l *local) platforms(ctx context.Context) error {
 	var s config.Slack
 	var d config.DingTalk
 	if err := errors.Join(config.Load(&s), config.Load(&d)); err != nil {
-		return err
+		return configMistake(err)
 	}
 	if err := errors.Join(l.slack(s), l.dingtalk(d), l.sockets()); err != nil {
 		return err

@@ -45,6 +45,9 @@ Letters whose question was answered or withdrawn meanwhile are taken off the lis
 			if r.rate <= 0 {
 				return usagef("--rate must be more than 0 letters per second")
 			}
+			if r.maxAge < 0 {
+				return usagef("--max-age must not be negative")
+			}
 			return withOperator(c.Context(), f, func(o *pipeline.Operator) error {
 				return replay(c.Context(), c, o, f.filter, r)
 			})

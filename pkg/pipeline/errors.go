@@ -38,6 +38,12 @@ const (
 	ReasonMoved       Reason = "moved"       // the queue itself gave up; the person was not told
 )
 
+// Reasons are all classes of failure.
+var Reasons = []Reason{
+	ReasonUnreadable, ReasonRefused, ReasonConfig, ReasonTooLong, ReasonBudget, ReasonThrottled,
+	ReasonModel, ReasonCrash, ReasonStore, ReasonChat, ReasonUnavailable, ReasonMoved,
+}
+
 // Error carries what settlement needs to know about a failure.
 type Error struct {
 	Reason    Reason
