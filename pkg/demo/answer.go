@@ -112,7 +112,7 @@ func rank(question string, sentences []ranked) []ranked {
 func fromPassages(p pipeline.Prompt) ([]segment, bool) {
 	var all []ranked
 	for i, passage := range p.Passages {
-		for _, s := range sentences(passage.Text) {
+		for _, s := range sentences(unwrap(passage.Text)) {
 			all = append(all, ranked{text: s, passage: i + 1})
 		}
 	}

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -67,6 +68,13 @@ func promptTokens(p pipeline.Prompt) int {
 	}
 	return max(n, 1)
 }
+
+// unwrap joins lines that a writer broke for the width of a page.
+func unwrap(text string) string {
+	return wrapped.ReplaceAllString(text, "$1 $2")
+}
+
+var wrapped = regexp.MustCompile(`(?m)([\pL\pN,;:)"'\x60*])\n {0,4}([\pL(\x60"']|\*\*)`)
 
 // sentences splits prose at sentence ends and line breaks.
 func sentences(text string) []string {
