@@ -81,7 +81,7 @@ func openLocal(ctx context.Context, f localFlags) (*local, error) {
 		Log:     l.log,
 		Metrics: logMetrics{l.log},
 	}
-	if err := errors.Join(l.platforms(ctx), l.knowledge(ctx)); err != nil {
+	if err := errors.Join(l.platforms(ctx), l.knowledge(ctx), l.remember()); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
 	return l, nil

@@ -1,0 +1,63 @@
+package notes_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"parley/pkg/notes"
+	"parley/pkg/pipeline"
+)
+
+// A note replaces the one of its ID, is forgotten, and goes when its time comes.
+func TestNotes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "remembered")
+	changes := 0
+	folder := notes.New(dir, nil)
+	now := time.Date(2026, 5, 28, 12, 0, 0, 0, time.UTC)
+	read := func() string {
+		t.Helper()
+		var all strings.Builder
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(data)
+			changes++
+		}
+		return all.String()
+	}
+	for _, text := range []string{"first", "second"} {
+		d := pipeline.Document{ID: "../thread:1", Title: "A\ntitle", URL: "https://example.com/p1", Text: text, Expires: now.Add(time.Hour)}
+		if err := folder.Ingest(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := read(); strings.Contains(got, "first") || !strings.Contains(got, "second") || !strings.Contains(got, "url: https://example.com/p1") || changes != 1 {
+		t.Errorf("%d files hold %q", changes, got)
+	}
+	if n, err := folder.Expire(t.Context(), now); n != 0 || err != nil {
+		t.Errorf("%d expired early, %v", n, err)
+	}
+	if n, err := folder.Expire(t.Context(), now.Add(time.Hour)); n != 1 || err != nil || read() != "" {
+		t.Errorf("%d expired, %v", n, err)
+	}
+	if err := folder.Ingest(t.Context(), pipeline.Document{ID: "2", Text: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := folder.Forget(t.Context(), "2"); err != nil || read() != "" {
+			t.Errorf("forgotten: %v, %q", err, read())
+		}
+	}
+	if err := folder.Ingest(t.Context(), pipeline.Document{ID: "3"}); !pipeline.Classify(err).Permanent {
+		t.Errorf("an empty note: %v", err)
+	}
+}
