@@ -1,6 +1,6 @@
 # Parley. "make" lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help image-binary run test test-emulators race lint vuln fuzz bench
+.PHONY: help image-binary run test test-emulators race torture lint vuln fuzz bench
 
 GO ?= go
 
@@ -27,6 +27,11 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod
 
 vuln: ## known vulnerabilities; needs the vulnerability database
 	@scripts/vuln
+
+torture: ## kill the program 50 times at random moments, under the race detector too; and many random histories
+	E2E_KILLS=50 $(GO) test -count=1 -run RealBinary -v ./test/e2e
+	$(GO) test -race -count=1 ./test/e2e
+	$(GO) test -count=1 ./test/explore -explore.random 3000
 
 fuzz: ## every fuzz target, a few seconds each (FUZZTIME=10s)
 	@scripts/fuzz $(or $(FUZZTIME),10s)
