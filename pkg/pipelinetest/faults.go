@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Errors that the wrappers of Faults return.
@@ -57,6 +58,9 @@ type Faults struct {
 	hit   bool
 	died  chan struct{}
 	dead  bool
+	// decide is asked about calls that nothing is planned for; nil lets them be.
+	decide func(p Point) (Mode, time.Duration)
+	parent *Faults // whose death is this one's too; nil for none
 }
 
 // NewFaults returns a process that is alive, with nothing planned.
@@ -69,6 +73,23 @@ func (f *Faults) Plan(p Point, mode Mode) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.plan[p] = mode
+}
+
+// Decide asks decide about each call that nothing is planned for: how it ends, ""
+// for well, and how long it takes before anything else happens. It is called under
+// a lock.
+func (f *Faults) Decide(decide func(p Point) (Mode, time.Duration)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.decide = decide
+}
+
+// Child returns a life within f's, such as one invocation of a function: it meets
+// what f has planned and decides, dies alone, and dies with f.
+func (f *Faults) Child() *Faults {
+	c := NewFaults()
+	c.parent = f
+	return c
 }
 
 // Kill ends the process now. It is idempotent.
@@ -109,45 +130,77 @@ func (f *Faults) MustHit(t testing.TB) {
 // Call passes one call of a method through the process. The wrappers of this
 // package are made of it; a test wraps its own stand-ins the same way.
 func (f *Faults) Call(ctx context.Context, method string, do func(ctx context.Context) error) error {
-	mode, err := f.enter(method)
+	mode, delay, err := f.enter(method)
 	if err != nil {
 		return err
+	}
+	if delay > 0 {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-f.died:
+		case <-time.After(delay):
+		}
+		if f.isDead() {
+			return fmt.Errorf("%s: %w", method, ErrDead)
+		}
 	}
 	err = do(ctx)
 	return f.leave(method, mode, err)
 }
 
-// enter decides the fate of a call. A non-nil error is the call's end.
-func (f *Faults) enter(method string) (Mode, error) {
+// isDead reports whether f or its parent has died.
+func (f *Faults) isDead() bool {
+	if f.parent != nil && f.parent.isDead() {
+		return true
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.dead {
-		return "", fmt.Errorf("%s: %w", method, ErrDead)
+	return f.dead
+}
+
+// fate decides what becomes of the next call of method.
+func (f *Faults) fate(method string) (Point, Mode, time.Duration) {
+	if f.parent != nil {
+		return f.parent.fate(method)
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.count[method]++
 	p := Point{method, f.count[method]}
 	f.calls = append(f.calls, p)
 	mode, planned := f.plan[p]
 	f.hit = f.hit || planned
+	if planned || f.decide == nil {
+		return p, mode, 0
+	}
+	mode, delay := f.decide(p)
+	return p, mode, delay
+}
+
+// enter decides the fate of a call. A non-nil error is the call's end.
+func (f *Faults) enter(method string) (Mode, time.Duration, error) {
+	if f.isDead() {
+		return "", 0, fmt.Errorf("%s: %w", method, ErrDead)
+	}
+	p, mode, delay := f.fate(method)
 	switch mode {
 	case DieBefore:
-		f.kill()
-		return mode, fmt.Errorf("%s: %w", method, ErrDead)
+		f.Kill()
+		return mode, 0, fmt.Errorf("%s: %w", method, ErrDead)
 	case Clean:
-		return mode, fmt.Errorf("%s: %w", p, ErrInjected)
+		return mode, 0, fmt.Errorf("%s: %w", p, ErrInjected)
 	}
-	return mode, nil
+	return mode, delay, nil
 }
 
 // leave turns the outcome of a call into what the caller sees of it.
 func (f *Faults) leave(method string, mode Mode, err error) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if mode == DieAfter {
-		f.kill()
+		f.Kill()
 	}
 	// Also when another call killed the process while this one was under way.
-	if f.dead {
+	if f.isDead() {
 		return fmt.Errorf("%s: %w", method, ErrDead)
 	}
 	if mode == Persisted && err == nil {

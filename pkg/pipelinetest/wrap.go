@@ -32,6 +32,10 @@ func (f *Faults) Deliveries(d pipeline.Deliveries) pipeline.Deliveries {
 	return faultyDeliveries{f, d}
 }
 
+// Quotas returns q as the process sees it. Its methods are quotas.Reserve and
+// quotas.Settle.
+func (f *Faults) Quotas(q pipeline.Quotas) pipeline.Quotas { return faultyQuotas{f, q} }
+
 // result runs a call that returns a value, which a failed call does not return.
 func result[T any](ctx context.Context, f *Faults, method string, do func(context.Context) (T, error)) (T, error) {
 	var v T
@@ -139,4 +143,24 @@ func (w faultyDeliveries) PostOwner(ctx context.Context, postID string) (string,
 	return result(ctx, w.f, "deliveries.PostOwner", func(ctx context.Context) (string, error) {
 		return w.d.PostOwner(ctx, postID)
 	})
+}
+
+type faultyQuotas struct {
+	f *Faults
+	q pipeline.Quotas
+}
+
+func (w faultyQuotas) Reserve(ctx context.Context, scope, day string, amount, limit int64) (used int64, ok bool, err error) {
+	err = w.f.Call(ctx, "quotas.Reserve", func(ctx context.Context) error {
+		used, ok, err = w.q.Reserve(ctx, scope, day, amount, limit)
+		return err
+	})
+	if err != nil {
+		return 0, false, err
+	}
+	return used, ok, nil
+}
+
+func (w faultyQuotas) Settle(ctx context.Context, scope, day string, delta int64) error {
+	return w.f.Call(ctx, "quotas.Settle", func(ctx context.Context) error { return w.q.Settle(ctx, scope, day, delta) })
 }

@@ -21,6 +21,7 @@ const (
 // their ttl.
 type table struct {
 	items map[keys]*row
+	swept time.Time
 }
 
 type keys struct{ pk, sk string }
@@ -91,12 +92,21 @@ func (s *Server) table(name string) (*table, error) {
 	if t == nil {
 		return nil, refuse("ResourceNotFoundException", "Requested resource not found: Table: "+name+" not found")
 	}
+	t.sweep()
+	return t, nil
+}
+
+// sweep removes what expired long enough ago, about once a minute.
+func (t *table) sweep() {
+	if since := time.Since(t.swept); since >= 0 && since < time.Minute {
+		return
+	}
+	t.swept = time.Now()
 	for k, r := range t.items {
 		if r.now != nil && removed(r.now) {
 			delete(t.items, k)
 		}
 	}
-	return t, nil
 }
 
 // removed reports whether the time-to-live sweep has come by.
