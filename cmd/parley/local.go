@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"parley/pkg/bedrock"
 	"parley/pkg/chat"
 	"parley/pkg/config"
 	"parley/pkg/demo"
@@ -40,6 +41,7 @@ type local struct {
 	log    *slog.Logger
 	chat   config.Chat
 	models config.Model
+	limits config.Limits
 	store  *sqlitestore.Store
 	system *pipeline.System
 	hub    *webchat.Hub
@@ -54,11 +56,15 @@ type local struct {
 func openLocal(ctx context.Context, f localFlags) (*local, error) {
 	l := &local{flags: f}
 	var level config.Log
-	if err := errors.Join(config.Load(&l.chat), config.Load(&l.models), config.Load(&level)); err != nil {
+	if err := errors.Join(config.Load(&l.chat), config.Load(&l.models), config.Load(&l.limits), config.Load(&level)); err != nil {
 		return nil, configMistake(err)
 	}
 	l.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level.Level}))
 	model, err := l.model(ctx)
+	if err != nil {
+		return nil, err
+	}
+	price, err := l.price()
 	if err != nil {
 		return nil, err
 	}
@@ -71,13 +77,13 @@ func openLocal(ctx context.Context, f localFlags) (*local, error) {
 		Requests: channel(store, sqlitestore.Requests),
 		Control:  channel(store, sqlitestore.Control),
 		Replies:  channel(store, sqlitestore.Replies),
-		Cases:    store, Memory: store, Deliveries: store,
+		Cases:    store, Memory: store, Deliveries: store, Quotas: store, Price: price,
 		Model:   model,
 		Parsers: map[string]pipeline.Parser{},
 		Posters: map[chat.Platform]pipeline.Poster{},
 		Readers: map[chat.Platform]pipeline.Reader{},
 		Extract: extract.Text,
-		Config:  workerConfig(l.chat, l.models),
+		Config:  workerConfig(l.chat, l.models, l.limits),
 		Log:     l.log,
 		Metrics: logMetrics{l.log},
 	}
@@ -91,12 +97,15 @@ func channel(s *sqlitestore.Store, name string) pipeline.Channel {
 	return pipeline.Channel{Queue: s.Queue(name), Letters: s.DeadLetterOutbox(name)}
 }
 
-func workerConfig(c config.Chat, m config.Model) pipeline.WorkerConfig {
+func workerConfig(c config.Chat, m config.Model, l config.Limits) pipeline.WorkerConfig {
 	system := c.System
 	if system == "" {
 		system = defaultSystem
 	}
+	user, channel, workspace := l.Budgets()
 	return pipeline.WorkerConfig{
+		Budget: pipeline.Budget{User: user, Channel: channel, Workspace: workspace, Money: l.Money()},
+		Seats:  pipeline.Seats{User: l.UserConcurrency, Workspace: l.WorkspaceConcurrency},
 		System: system, MaxTokens: m.MaxTokens, Models: config.ModelIDs(m.Choices),
 		MemoryTurns: c.MemoryTurns, MemoryTokens: c.MemoryTokens,
 		AskWhom: m.AskWhom, FollowUps: c.FollowUps, External: c.AllowExternal(), Language: c.Language, Version: version,
@@ -115,6 +124,15 @@ func (l *local) model(ctx context.Context) (pipeline.Model, error) {
 		return bedrockModel(ctx, l.models, l.log)
 	}
 	return nil, usagef("--model is %q; it must be demo or bedrock", l.flags.model)
+}
+
+// price says what a model call costs, nil where there is no price table.
+func (l *local) price() (func(model string, u chat.Usage) (float64, bool), error) {
+	id := l.models.ID
+	if l.flags.model == "demo" {
+		id = demo.Name
+	}
+	return bedrock.PriceOf(l.limits.Prices, id, l.limits.Money())
 }
 
 // close ends the stores. Run must have returned.

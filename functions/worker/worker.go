@@ -60,10 +60,16 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 		c config.Worker
 		t config.Chat
 		m config.Model
+		l config.Limits
 	)
-	if err := errors.Join(config.Load(&c), config.Load(&t), config.Load(&m)); err != nil {
+	if err := errors.Join(config.Load(&c), config.Load(&t), config.Load(&m), config.Load(&l)); err != nil {
 		return nil, err
 	}
+	price, err := bedrock.PriceOf(l.Prices, m.ID, l.Money())
+	if err != nil {
+		return nil, err
+	}
+	user, channel, workspace := l.Budgets()
 	model, retriever, err := d.model(m)
 	if err != nil {
 		return nil, err
@@ -80,7 +86,7 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 	own := sqsqueue.New(queues, c.Requests)
 	store := d.store(c.Table, t.MemoryDays)
 	stage := pipeline.Worker{
-		Cases: store, Memory: store,
+		Cases: store, Memory: store, Quotas: store, Price: price, Gate: pipeline.NewGate(),
 		Visibility: own, Replies: sqsqueue.New(queues, c.Replies), Letters: sqsqueue.New(queues, c.RequestsDead),
 		Control: d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, t.Language),
 		Model:   model, Retriever: retriever, Rewriter: pipeline.ModelRewriter{Model: model}, Readers: readers, Extract: extract.Text, Metrics: d.metrics, Log: d.log,
@@ -88,6 +94,8 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 			AskWhom:   m.AskWhom,
 			MaxTokens: m.MaxTokens, Models: config.ModelIDs(m.Choices), MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens,
 			FollowUps: t.FollowUps, External: t.AllowExternal(), Language: t.Language, Version: d.version,
+			Budget: pipeline.Budget{User: user, Channel: channel, Workspace: workspace, Money: l.Money()},
+			Seats:  pipeline.Seats{User: l.UserConcurrency, Workspace: l.WorkspaceConcurrency},
 		},
 	}
 	return &sqslambda.Batch{Queue: own, Log: d.log, Handler: func(ctx context.Context, batch []pipeline.Delivery) []pipeline.Settlement {

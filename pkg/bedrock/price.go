@@ -67,3 +67,25 @@ func (p Prices) find(modelID string) (found Price, ok bool) {
 	}
 	return found, ok
 }
+
+// PriceOf reads the table in data and returns what a call costs under it, where "" is
+// the model called modelID. Without a table nothing has a price, and the function
+// is nil. must makes a modelID without a price an error.
+func PriceOf(data, modelID string, must bool) (func(model string, u chat.Usage) (float64, bool), error) {
+	if data == "" {
+		return nil, nil
+	}
+	prices, err := ParsePrices([]byte(data))
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := prices.find(modelID); must && !ok {
+		return nil, fmt.Errorf("price table: no entry for %s", modelID)
+	}
+	return func(model string, u chat.Usage) (float64, bool) {
+		if model == "" {
+			model = modelID
+		}
+		return prices.Cost(model, u)
+	}, nil
+}

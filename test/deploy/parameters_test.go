@@ -21,6 +21,7 @@ var examples = map[string]struct{ good, bad []string }{
 	"OtherModelName":                 {[]string{"Thorough", "更细致"}, []string{"", "a=b", "a,b"}},
 	"ApplicationInferenceProfileArn": {[]string{"", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6"}, []string{"a1b2c3", "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-lite-v1:0"}},
 	"Language":                       {[]string{"en", "zh", "zh-CN"}, []string{"", "English", "e", "zh_CN"}},
+	"Prices":                         {[]string{"", `{"anthropic.claude-haiku-4-5":{"input":1,"output":5}}`}, []string{"1.25", "{"}},
 	"KnowledgeBaseId":                {[]string{"", "ABCDE12345"}, []string{"abcde12345", "ABCDE1234", "arn:aws:bedrock:us-east-1:1:knowledge-base/ABCDE12345"}},
 	"KnowledgeWebUrl":                {[]string{"", "https://example.com/docs/"}, []string{"example.com", "https://example.com/a b"}},
 	"KnowledgeConfluenceUrl":         {[]string{"", "https://example.atlassian.net"}, []string{"http://example.atlassian.net", "https://example.atlassian.net/wiki"}},
