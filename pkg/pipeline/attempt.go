@@ -173,7 +173,7 @@ func (a *attempt) settle(ctx context.Context, err error) Settlement {
 	case errors.Is(err, ErrStopped):
 		return a.cancelled(ctx)
 	}
-	if e := Classify(err); e.Throttled && e.Reason == ReasonThrottled {
+	if e := Classify(err); e.Throttled && e.Reason == ReasonThrottled && !errors.Is(err, errShut) {
 		a.w.Gate.shut(a.m.Model, a.w.now(), max(e.After, policy.Backoff[0]))
 		measure(a.w.Metrics, MetricThrottled, 1, "what", "model")
 	}

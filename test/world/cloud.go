@@ -191,7 +191,7 @@ func (h *cloud) worker(f *pipelinetest.Faults, gate *pipeline.Gate, log *slog.Lo
 		Replies: f.Outbox(Replies, h.queue(Replies)), Letters: f.Outbox("requests-dead", h.queue("requests-dead")),
 		Control: h.control(f, log), Model: &seen{h.w.Model, f}, Price: h.w.opts.Price, Gate: gate,
 		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: h.w.slackClient(f, log).Reader()},
-		Log:     log, Config: h.w.opts.Config,
+		Log:     log, Config: h.w.opts.Config, Metrics: h.w.opts.Metrics,
 	}
 }
 

@@ -19,6 +19,23 @@ type Model struct {
 	mu    sync.Mutex
 	calls map[string]int // by message
 	fail  func(p pipeline.Prompt) error
+	watch func(p pipeline.Prompt, begins bool)
+}
+
+// Watch has f told of each call's beginning and end.
+func (m *Model) Watch(f func(p pipeline.Prompt, begins bool)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.watch = f
+}
+
+func (m *Model) tell(p pipeline.Prompt, begins bool) {
+	m.mu.Lock()
+	f := m.watch
+	m.mu.Unlock()
+	if f != nil {
+		f(p, begins)
+	}
 }
 
 func newModel() *Model {
@@ -72,6 +89,8 @@ type seen struct {
 
 func (s *seen) Stream(ctx context.Context, p pipeline.Prompt) iter.Seq2[pipeline.Delta, error] {
 	return func(yield func(pipeline.Delta, error) bool) {
+		s.m.tell(p, true)
+		defer s.m.tell(p, false)
 		var next pipeline.Model
 		err := s.faults.Call(ctx, "model.Stream", func(context.Context) (err error) {
 			next, err = s.m.begin(p)

@@ -141,7 +141,7 @@ func (h *file) start(f *pipelinetest.Faults) *Process {
 		Model: &seen{w.Model, f}, Price: w.opts.Price, Parsers: w.parsers(),
 		Posters: map[chat.Platform]pipeline.Poster{chat.Slack: api.Poster()},
 		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: api.Reader()},
-		Workers: w.opts.Workers, Config: w.opts.Config, Log: log, Grace: 2 * time.Second,
+		Workers: w.opts.Workers, Config: w.opts.Config, Metrics: w.opts.Metrics, Log: log, Grace: 2 * time.Second,
 	}
 	ctx, cancel := context.WithCancel(w.Context())
 	done := make(chan struct{})

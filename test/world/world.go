@@ -52,6 +52,7 @@ type Options struct {
 	// MaxReceives of the requests queue, 0 for the deployment's.
 	MaxReceives int
 	Price       func(model string, u Usage) (float64, bool)
+	Metrics     pipeline.Metrics
 }
 
 // World is one workspace with the records and queues behind it, which outlive the
