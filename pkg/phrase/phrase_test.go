@@ -26,6 +26,26 @@ func TestCataloguesAreComplete(t *testing.T) {
 	}
 }
 
+// A key that is there twice silently loses its first words.
+func TestCataloguesSayNothingTwice(t *testing.T) {
+	for lang := range catalogues() {
+		data, err := files.ReadFile("catalogue/" + lang + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, m := range regexp.MustCompile(`(?m)^\s*"([^"]+)":`).FindAllStringSubmatch(string(data), -1) {
+			if seen[m[1]] {
+				t.Errorf("%s says %q twice", lang, m[1])
+			}
+			seen[m[1]] = true
+		}
+		if len(seen) != len(catalogues()[lang].text) {
+			t.Errorf("%s has %d keys, of which %d stand at the beginning of a line", lang, len(catalogues()[lang].text), len(seen))
+		}
+	}
+}
+
 func TestIn(t *testing.T) {
 	for tag, want := range map[string]string{
 		"zh-CN": "zh", "zh_TW": "zh", "ZH": "zh", "en-GB": "en", "fr": "en", "": "en",

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -250,4 +251,71 @@ func redrive(w *world.World) {
 	if err != nil {
 		w.Fatal(err)
 	}
+}
+
+// Whatever records have expired, the replay of a letter turns the apology that
+// stands into the answer: it is looked up in the thread.
+func TestReplayWithoutRecords(t *testing.T) {
+	for _, lost := range []struct {
+		name              string
+		cases, deliveries bool
+	}{{"case", true, false}, {"delivery", false, true}, {"both", true, true}} {
+		t.Run(lost.name, func(t *testing.T) {
+			eachForm(t, world.Options{}, func(w *world.World) {
+				p := w.Boot(nil)
+				w.Model.Fail(outage)
+				q, event := w.Ask("C1", "", ann, "hello")
+				p.Accept(event)
+				w.Settle(time.Hour)
+				w.Judge("before")
+				apology := w.Slack.Answers("C1", q.Root)
+				w.Lose(q, lost.cases, lost.deliveries)
+				w.Model.Fail(nil)
+				w.ReplayAll()
+				w.Settle(time.Hour)
+				w.Answered("after the replay", q)
+				w.Judge("after the replay")
+				answer := w.Slack.Answers("C1", q.Root)
+				if len(apology) != 1 || len(answer) != 1 || apology[0].TS != answer[0].TS {
+					w.Errorf("the apology stood at %v, the answer at %v", apology, answer)
+				}
+				p.Stop()
+			})
+		})
+	}
+}
+
+// A conversation of direct messages is replayed like a thread, and a slash command
+// in what only its person sees.
+func TestReplayInPrivate(t *testing.T) {
+	eachForm(t, world.Options{}, func(w *world.World) {
+		p := w.Boot(nil)
+		w.Model.Fail(outage)
+		var asked []world.Question
+		for i := range 3 {
+			q, event := w.Ask("D1", "", ann, fmt.Sprintf("question %d", i))
+			p.Accept(event)
+			asked = append(asked, q)
+		}
+		p.Accept(w.Slack.EventSlash("/parley", "ask what is a queue?", "C1", ann))
+		w.Settle(time.Hour)
+		if said := w.Slack.Ephemeral("C1", ann); len(said) != 1 || !strings.Contains(said[0].Text(), "Reference") {
+			w.Fatalf("the command failed with %+v", said)
+		}
+		w.Judge("before")
+		w.Model.Fail(nil)
+		w.ReplayAll()
+		w.ReplayAll()
+		w.Settle(time.Hour)
+		w.Answered("after the replay", asked...)
+		w.Judge("after the replay")
+		said := w.Slack.Ephemeral("C1", ann)
+		if last := said[len(said)-1].Text(); !strings.Contains(last, "a queue") {
+			w.Errorf("the command was answered with %q", last)
+		}
+		if n := w.Model.Calls(""); n > 4*5 {
+			w.Errorf("the model was asked %d times", n)
+		}
+		p.Stop()
+	})
 }

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"parley/pkg/chat"
 	"parley/pkg/dynamostore"
@@ -76,6 +79,32 @@ func (h *cloud) with(do func(b Backend)) {
 		}
 	}
 	do(b)
+}
+
+func (h *cloud) lose(id string, cases, deliveries bool) {
+	remove := func(pk, sk string) {
+		_, err := h.table.Client().DeleteItem(h.w.Context(), &dynamodb.DeleteItemInput{
+			TableName: aws.String("parley"),
+			Key:       map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: pk}, "sk": &types.AttributeValueMemberS{Value: sk}},
+		})
+		if err != nil {
+			h.w.Fatal(err)
+		}
+	}
+	if cases {
+		remove("M#"+id, "CASE")
+	}
+	if !deliveries {
+		return
+	}
+	placed, err := h.store().LoadDelivery(h.w.Context(), id)
+	if err != nil {
+		h.w.Fatal(err)
+	}
+	for _, p := range placed.At.Posts {
+		remove("P#"+p.ID, "POST")
+	}
+	remove("M#"+id, "DELIVERY")
 }
 
 // function is one of the deployment's.

@@ -3,6 +3,7 @@ package world
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"net/http"
 	"path"
 	"sync"
@@ -126,6 +127,26 @@ func (h *file) with(do func(b Backend)) {
 		b.Queues[name], b.Dead[name] = s.Queue(name), s.DeadLetters(name)
 	}
 	do(b)
+}
+
+func (h *file) lose(id string, cases, deliveries bool) {
+	db, err := sql.Open("sqlite", h.path)
+	if err != nil {
+		h.w.Fatal(err)
+	}
+	defer db.Close()
+	var statements []string
+	if cases {
+		statements = append(statements, "DELETE FROM cases WHERE message_id = ?")
+	}
+	if deliveries {
+		statements = append(statements, "DELETE FROM deliveries WHERE message_id = ?", "DELETE FROM posts WHERE message_id = ?")
+	}
+	for _, s := range statements {
+		if _, err := db.ExecContext(h.w.Context(), s, id); err != nil {
+			h.w.Fatal(err)
+		}
+	}
 }
 
 func (h *file) start(f *pipelinetest.Faults) *Process {

@@ -148,12 +148,17 @@ type Counted = interface {
 type home interface {
 	// start starts a process, or on AWS the functions, on it.
 	start(f *pipelinetest.Faults) *Process
+	// lose removes the records of a message.
+	lose(id string, cases, deliveries bool)
 	// with opens the backend beside the processes.
 	with(do func(b Backend))
 }
 
 // With opens the records and queues beside the running processes.
 func (w *World) With(do func(b Backend)) { w.home.with(do) }
+
+// Lose removes q's records, as a lifetime that ran out does.
+func (w *World) Lose(q Question, cases, deliveries bool) { w.home.lose(q.ID, cases, deliveries) }
 
 // Boot starts Parley. Its calls to the outside pass through faults, nil for none.
 func (w *World) Boot(faults *pipelinetest.Faults) *Process {
