@@ -91,22 +91,3 @@ func saw(p pipeline.Prompt) []string {
 	}
 	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
 }
-
-// asked waits until the model has been called for a message.
-func (w *world) asked(m slacktest.Message) {
-	w.t.Helper()
-	w.within(time.Minute, "the model asked", func() bool { return len(w.callsFor(m)) > 0 })
-}
-
-// shown waits until a thread shows something of an answer.
-func (w *world) shown(channel, root string) {
-	w.t.Helper()
-	w.within(time.Minute, "an answer begun", func() bool {
-		for _, m := range w.slack.Answers(channel, root) {
-			if m.Text() != "" {
-				return true
-			}
-		}
-		return false
-	})
-}
