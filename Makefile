@@ -32,6 +32,7 @@ torture: ## kill the program 50 times at random moments, under the race detector
 	E2E_KILLS=50 $(GO) test -count=1 -run RealBinary -v ./test/e2e
 	$(GO) test -race -timeout 40m -count=1 ./test/e2e ./test/torture
 	$(GO) test -timeout 40m -count=1 ./test/explore -explore.random 3000
+	$(GO) test -timeout 40m -count=1 ./test/torture -torture.letters 1000
 
 fuzz: ## every fuzz target, a few seconds each (FUZZTIME=10s)
 	@scripts/fuzz $(or $(FUZZTIME),10s)
