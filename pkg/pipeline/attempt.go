@@ -144,7 +144,6 @@ func (a *attempt) commit(ctx context.Context, t Turn, stopped bool) error {
 		return causeOf(ctx, err)
 	}
 	a.settleBudget(ctx, a.spent(t))
-	a.k = k
 	measure(a.w.Metrics, MetricAnswer, ms(a.w.now().Sub(a.began)), "platform", string(a.m.Conversation.Platform))
 	final := answerOf(a.m, k, t, last.Language)
 	final.Markdown += a.warning(ctx, last.Language)
