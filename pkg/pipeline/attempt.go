@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -132,7 +131,7 @@ func (a *attempt) commit(ctx context.Context, t Turn, stopped bool) error {
 		effects.UnlessStopped = &asked
 	}
 	k, err := a.w.ledger().settleAt(ctx, a.m.ID, effects, func(k Case) (Case, error) {
-		if k.State == CaseWorking && k.Fence == a.k.Fence && k.EditedAt.After(a.k.EditedAt) {
+		if a.revised(k) {
 			return k, errRevised
 		}
 		return k.answered(a.k.Fence, t.TurnKey, last.Seq, kind)
@@ -151,6 +150,11 @@ func (a *attempt) commit(ctx context.Context, t Turn, stopped bool) error {
 		return fmt.Errorf("%w: %w", errPublish, err)
 	}
 	return nil
+}
+
+// revised reports whether the question was edited since the attempt claimed it.
+func (a *attempt) revised(k Case) bool {
+	return k.mine(a.k.Fence) == nil && k.EditedAt.After(a.k.EditedAt)
 }
 
 // errPublish: the answer is committed and only its final is missing.
@@ -176,7 +180,7 @@ func (a *attempt) settle(ctx context.Context, err error) Settlement {
 		a.w.Gate.shut(a.m.Model, a.w.now(), max(e.After, policy.Backoff[0]))
 		measure(a.w.Metrics, MetricThrottled, 1, "what", "model")
 	}
-	v := Settle(err, a.k, policy, a.w.now(), mathrand.Float64())
+	v := Settle(err, a.k, policy, a.w.now(), a.d.spread())
 	if v.Action == Retry && a.d.Receives >= policy.Receives-1 {
 		v.Action = Bury // else the queue gives it up, and nobody is told
 	}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -31,11 +32,18 @@ func (a *attempt) bury(ctx context.Context, reason Reason, cause error) Settleme
 		return Settlement{Action: Retry, After: time.Second}
 	}
 	k, err := a.w.ledger().settleAt(ctx, a.m.ID, Effects{}, func(k Case) (Case, error) {
+		if a.revised(k) {
+			return k, errRevised
+		}
 		if answered {
 			return k.kept(a.k.Fence, reason, detail(cause), had, last.Seq)
 		}
 		return k.died(a.k.Fence, reason, detail(cause), last.Seq)
 	})
+	if errors.Is(err, errRevised) { // what failed is not what is asked now
+		a.giveBack(ctx)
+		return Settlement{Action: Retry}
+	}
 	if err != nil {
 		a.log.ErrorContext(ctx, "give up", "err", err)
 		return Settlement{Action: Retry, After: time.Second}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -57,9 +56,11 @@ func (r *Responder) Handle(ctx context.Context, batch []Delivery) []Settlement {
 	return settled
 }
 
-// group serves the snapshots of one conversation.
+// group serves the snapshots of one conversation: of each answer the newest, in the
+// place of the first, so that a question that was tried again behind others does not
+// have its first post below theirs.
 func (r *Responder) group(ctx context.Context, batch []Delivery, indexes []int, settled []Settlement) {
-	count := map[string]int{}
+	first := map[int]string{} // index to message
 	latest := map[string]newest{}
 	for _, i := range indexes {
 		reply, err := chat.DecodeReply(batch[i].Body)
@@ -67,23 +68,25 @@ func (r *Responder) group(ctx context.Context, batch []Delivery, indexes []int, 
 			settled[i] = r.bury(ctx, batch[i], reply, Permanent(ReasonUnreadable, err))
 			continue
 		}
-		count[reply.MessageID]++
-		if n, ok := latest[reply.MessageID]; !ok || n.reply.Order().Before(reply.Order()) {
+		n, ok := latest[reply.MessageID]
+		if !ok {
+			first[i] = reply.MessageID
+		}
+		if !ok || n.reply.Order().Before(reply.Order()) {
 			latest[reply.MessageID] = newest{reply, i}
 		}
 	}
 	for at, i := range indexes {
-		for id, n := range latest {
-			if n.index != i {
-				continue
-			}
-			settled[i] = r.serve(ctx, batch[i], n.reply)
-			delete(latest, id)
+		waits := settled[i]
+		if id, ok := first[i]; ok {
+			n := latest[id]
+			waits = r.serve(ctx, batch[n.index], n.reply)
+			settled[n.index] = waits
 		}
-		if settled[i].Action == Retry {
-			for _, later := range indexes[at+1:] {
+		if waits.Action == Retry {
+			for _, later := range indexes[at:] {
 				if settled[later].Action == Ack {
-					settled[later] = Settlement{Action: Retry, After: settled[i].After}
+					settled[later] = waits
 				}
 			}
 			return
@@ -104,7 +107,8 @@ func (r *Responder) serve(ctx context.Context, d Delivery, reply chat.Reply) Set
 	}
 	now := clock(r.Now)
 	e := Classify(err)
-	tooOld := now.Sub(d.SentAt) > r.maxAge()
+	// However long it has waited in the queue, it is tried a few times.
+	tooOld := now.Sub(d.SentAt) > r.maxAge() && d.Receives > leastShown
 	if e.Permanent || tooOld {
 		log.ErrorContext(ctx, "could not be shown", "reason", e.Reason, "err", err)
 		return r.bury(ctx, d, reply, err)
@@ -113,7 +117,7 @@ func (r *Responder) serve(ctx context.Context, d Delivery, reply chat.Reply) Set
 	if len(p.Backoff) == 0 {
 		p = DefaultPolicy()
 	}
-	after := jitter(p.wait(d.Receives-1), mathrand.Float64())
+	after := jitter(p.wait(d.Receives-1), d.spread())
 	if e.After > 0 {
 		after = e.After
 	}
@@ -185,6 +189,9 @@ func (r *Responder) bury(ctx context.Context, d Delivery, reply chat.Reply, caus
 	measure(r.Metrics, MetricDeadLetters, 1, "reason", string(e.Reason))
 	return Settlement{}
 }
+
+// leastShown is how often a terminal snapshot is tried whatever its age.
+const leastShown = 3
 
 func (r *Responder) maxAge() time.Duration {
 	if r.MaxAge > 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	mathrand "math/rand/v2"
 	"time"
 
 	"parley/pkg/chat"
@@ -45,21 +44,21 @@ func (w *Worker) seat(ctx context.Context, d Delivery, m chat.Message) (wait tim
 		}
 		if !ok {
 			leave()
-			return inLine(d.Receives), func() {}
+			return inLine(d), func() {}
 		}
 	}
 	return 0, leave
 }
 
 // inLine is how long a question without a seat is put aside.
-func inLine(receives int) time.Duration {
+func inLine(d Delivery) time.Duration {
 	wait := 2 * time.Second
-	if receives > 20 {
+	if d.Receives > 20 {
 		wait = 15 * time.Second
-	} else if receives > 5 {
+	} else if d.Receives > 5 {
 		wait = 5 * time.Second
 	}
-	return jitter(wait, mathrand.Float64())
+	return jitter(wait, d.spread())
 }
 
 // seats are the scopes in which m needs a seat.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"hash/fnv"
 	"time"
 )
 
@@ -102,6 +103,15 @@ func Settle(err error, c Case, p Policy, now time.Time, spread float64) Verdict 
 
 func (p Policy) wait(i int) time.Duration {
 	return p.Backoff[min(max(i, 0), len(p.Backoff)-1)]
+}
+
+// spread is the jitter of d's wait, in [0, 1): as good as drawn for different
+// deliveries, and always the same for one, so that histories can be played again.
+func (d Delivery) spread() float64 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(d.ID))
+	_, _ = h.Write([]byte{byte(d.Receives), byte(d.Receives >> 8)})
+	return float64(h.Sum32()) / (1 << 32)
 }
 
 func jitter(d time.Duration, spread float64) time.Duration {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"strings"
 	"time"
 
@@ -190,7 +189,7 @@ func (w *Worker) met(ctx context.Context, d Delivery, m chat.Message, k Case, me
 	var err error
 	switch met {
 	case Busy:
-		v := Settle(&busyError{k.LeaseUntil}, k, w.config().Policy, w.now(), mathrand.Float64())
+		v := Settle(&busyError{k.LeaseUntil}, k, w.config().Policy, w.now(), d.spread())
 		return Settlement{Action: Retry, After: v.After}
 	case WasAnswered:
 		if k.failedAnew() && !k.Buried {

@@ -3,12 +3,13 @@ package explore
 import (
 	"fmt"
 	"math/rand/v2"
-	"parley/pkg/chat"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"parley/pkg/chat"
 )
 
 // chooser picks one of n options; option 0 is the default schedule.
@@ -37,6 +38,10 @@ type dice struct {
 	step  int
 }
 
+func newDice(seed uint64, s *scenario) *dice {
+	return &dice{rand: rand.New(rand.NewPCG(seed, uint64(len(s.name)))), taken: map[int]int{}}
+}
+
 func (d *dice) choose(n int) int {
 	defer func() { d.step++ }()
 	if n == 1 || d.rand.IntN(4) > 0 {
@@ -47,45 +52,62 @@ func (d *dice) choose(n int) int {
 	return o
 }
 
-// option is one thing the scheduler can do next.
+// option is one thing the scheduler can do next. Its label is put together only
+// when it is chosen: most never are.
 type option struct {
-	name  string
-	fault bool
-	do    func()
+	process *process // nil: not about one
+	what    string
+	ending  string
+	fault   bool
+	event   int // its index among those left, from 1; 0 for none
+	do      func()
+}
+
+func (o option) label() string {
+	if o.process == nil {
+		return o.what
+	}
+	return fmt.Sprintf("%d %s%s", o.process.id, o.what, o.ending)
 }
 
 // options lists what can happen next, the default first. It is deterministic.
-func (w *world) options(s *scenario, left []event, faults int) []option {
-	var out []option
+func (w *world) options(left []event, faults int) []option {
 	held := w.gate.held()
+	var single []option // a queue may bring less than it has
+	out := make([]option, 0, 4*len(held)+len(left)+8)
 	for _, p := range held {
-		out = append(out, option{name: fmt.Sprintf("%d %s", p.process.id, p.name), do: func() { w.resume(p, goOn) }})
+		out = append(out, option{process: p.process, what: p.name, do: func() { w.resume(p, goOn) }})
 	}
-	for _, q := range []*queue{w.replies, w.control, w.requests} {
+	for _, q := range w.queues() {
 		for _, it := range q.receivable() {
-			out = append(out, option{name: "receive " + q.name, do: func() { w.start(q, it) }})
+			all := q.batch(it)
+			out = append(out, option{what: q.receive, do: func() { w.start(q, all...) }})
+			if len(all) > 1 {
+				single = append(single, option{what: q.receive + ", one", do: func() { w.start(q, it) }})
+			}
 		}
 	}
 	if len(out) == 0 {
-		out = append(out, option{name: "wait", do: w.pass})
+		out = append(out, option{do: w.pass})
 	}
-	for _, e := range left {
-		out = append(out, option{name: e.name, do: func() { e.do(w) }})
+	out = append(out, single...)
+	for i, e := range left {
+		out = append(out, option{what: e.name, event: i + 1, do: func() { e.do(w) }})
 	}
 	if faults == 0 {
 		return out
 	}
 	for _, p := range held {
 		out = append(out,
-			option{name: fmt.Sprintf("%d %s FAILS", p.process.id, p.name), fault: true, do: func() { w.resume(p, fail) }},
-			option{name: fmt.Sprintf("%d %s FAILS BUT PERSISTS", p.process.id, p.name), fault: true, do: func() { w.resume(p, persisted) }})
+			option{process: p.process, what: p.name, ending: " FAILS", fault: true, do: func() { w.resume(p, fail) }},
+			option{process: p.process, what: p.name, ending: " FAILS BUT PERSISTS", fault: true, do: func() { w.resume(p, persisted) }})
 	}
 	for _, h := range w.live() {
-		out = append(out, option{name: fmt.Sprintf("%d DIES", h.process.id), fault: true, do: func() { w.gate.kill(h.process) }})
+		out = append(out, option{process: h.process, what: "DIES", fault: true, do: func() { w.gate.kill(h.process) }})
 	}
 	if len(held) > 0 {
 		// Everything at the gate is frozen while leases and visibility run out.
-		out = append(out, option{name: "FREEZE", fault: true, do: func() { time.Sleep(70 * time.Second) }})
+		out = append(out, option{what: "FREEZE", fault: true, do: func() { time.Sleep(70 * time.Second) }})
 	}
 	return out
 }
@@ -95,7 +117,7 @@ func (w *world) pass() {
 	next := time.Second
 	if len(w.live()) == 0 {
 		next = time.Hour
-		for _, q := range []*queue{w.replies, w.control, w.requests} {
+		for _, q := range w.queues() {
 			next = min(next, q.wakes())
 		}
 	}
@@ -107,46 +129,17 @@ func (w *world) resume(p *pending, v verdict) {
 	p.resume <- v
 }
 
+// longest is how many steps a history may take.
+const longest = 5000
+
 // run plays one history and returns what is wrong at its end, and its trace.
 func run(t *testing.T, s *scenario, c chooser, faults int) (wrong []string, trace []string) {
 	synctest.Test(t, func(*testing.T) {
-		w := newWorld()
-		w.model.poisoned = s.poison
+		w := newWorld(s)
 		for i, id := range s.ask {
 			w.send(w.message(chat.KindAsk, id, i+1))
 		}
-		left := slices.Clone(s.events)
-		happened := map[string]bool{}
-		for step := 0; ; step++ {
-			wait()
-			if w.idle() {
-				if len(left) == 0 {
-					break
-				}
-				w.note("%s", left[0].name) // whatever did not happen yet happens last
-				happened[left[0].name] = true
-				left[0].do(w)
-				left = left[1:]
-				continue
-			}
-			if step > 5000 {
-				wrong = append(wrong, "it never ends")
-				break
-			}
-			options := w.options(s, left, faults)
-			o := options[c.choose(len(options))]
-			if o.name != "wait" {
-				w.note("%s", o.name)
-			}
-			if o.fault {
-				faults--
-			}
-			if i := slices.IndexFunc(left, func(e event) bool { return e.name == o.name }); i >= 0 {
-				happened[o.name] = true
-				left = slices.Delete(left, i, i+1)
-			}
-			o.do()
-		}
+		wrong = w.play(s, c, faults)
 		if wrong == nil {
 			wrong = w.judge(s)
 		}
@@ -158,8 +151,38 @@ func run(t *testing.T, s *scenario, c chooser, faults int) (wrong []string, trac
 	return wrong, trace
 }
 
+// play runs until nothing is queued, nothing runs, and every event has happened.
+func (w *world) play(s *scenario, c chooser, faults int) (wrong []string) {
+	left := slices.Clone(s.events)
+	for range longest {
+		wait()
+		if w.idle() {
+			if len(left) == 0 {
+				return nil
+			}
+			w.note("%s", left[0].name) // whatever did not happen yet happens last
+			left[0].do(w)
+			left = left[1:]
+			continue
+		}
+		options := w.options(left, faults)
+		o := options[c.choose(len(options))]
+		if o.what != "" {
+			w.note("%s", o.label())
+		}
+		if o.fault {
+			faults--
+		}
+		if o.event > 0 {
+			left = slices.Delete(left, o.event-1, o.event)
+		}
+		o.do()
+	}
+	return []string{"it never ends"}
+}
+
 // shrink drops deviations for as long as the history still fails.
-func shrink(t *testing.T, s *scenario, at map[int]int) map[int]int {
+func shrink(t *testing.T, s *scenario, at map[int]int, faults int) map[int]int {
 	for again := true; again; {
 		again = false
 		for step := range at {
@@ -169,7 +192,7 @@ func shrink(t *testing.T, s *scenario, at map[int]int) map[int]int {
 					smaller[k] = v
 				}
 			}
-			if wrong, _ := run(t, s, &script{at: smaller}, s.faults); wrong != nil {
+			if wrong, _ := run(t, s, &script{at: smaller}, faults); wrong != nil {
 				at, again = smaller, true
 				break
 			}
@@ -178,10 +201,9 @@ func shrink(t *testing.T, s *scenario, at map[int]int) map[int]int {
 	return at
 }
 
-func report(t *testing.T, s *scenario, at map[int]int, faults int, wrong []string) {
-	if now, _ := run(t, s, &script{at: at}, faults); now != nil {
-		wrong = now
-	}
-	_, trace := run(t, s, &script{at: at}, faults)
+// report fails the test with the shortest form of a history that went wrong.
+func report(t *testing.T, s *scenario, at map[int]int, faults int) {
+	at = shrink(t, s, at, faults)
+	wrong, trace := run(t, s, &script{at: at}, faults)
 	t.Errorf("%s\ndeviations %v\n%s", strings.Join(wrong, "\n"), at, strings.Join(trace, "\n"))
 }

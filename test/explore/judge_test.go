@@ -18,7 +18,7 @@ func (w *world) finish() bool {
 		if w.idle() {
 			return true
 		}
-		w.options(nil, nil, 0)[0].do()
+		w.options(nil, 0)[0].do()
 	}
 	return false
 }
@@ -27,13 +27,13 @@ func (w *world) finish() bool {
 // letter, twice.
 func (w *world) judge(s *scenario) (wrong []string) {
 	wrong = append(wrong, w.judgeNow(s, "at the end")...)
-	if w.letters("") == 0 && !s.poison {
+	if w.letters("") == 0 && len(w.repliesDead.items) == 0 && !s.poison {
 		return wrong
 	}
 	places, dead := map[string][]string{}, map[string]bool{}
 	for _, id := range s.ask {
 		places[id] = w.ids(id)
-		dead[id] = w.letters(id) > 0
+		dead[id] = w.letters(id) > 0 || w.unshown(id) > 0
 	}
 	w.model.poisoned = false
 	w.note("cured")
@@ -46,6 +46,11 @@ func (w *world) judge(s *scenario) (wrong []string) {
 	}
 	if !w.finish() {
 		return append(wrong, "the replay never ends")
+	}
+	if w.letters("") > 0 { // one whose question was being answered stays until that has ended
+		time.Sleep(2 * time.Minute)
+		w.replayAll()
+		w.finish()
 	}
 	asked := len(w.model.asked)
 	if asked-before > len(s.ask) {
@@ -103,11 +108,14 @@ func (w *world) judgeNow(s *scenario, when string) (wrong []string) {
 		turn, remembered := w.store.turns[id]
 		f := oracle.Fact{
 			ID: id, Case: w.store.cases[id], Turn: turn, Remembered: remembered,
-			Visible: w.board.visible(id), Letters: w.letters(id), Moved: w.moved[id],
+			Visible: w.board.visible(id), Letters: w.letters(id), Moved: w.moved[id], Unshown: w.unshown(id),
 		}
 		wrong = append(wrong, oracle.Judge(f)...)
 		for _, text := range f.Visible {
-			if !f.Moved && strings.HasPrefix(text, string(chat.Working)) || !f.Moved && strings.HasPrefix(text, string(chat.Partial)) {
+			if f.Moved || f.Unshown > 0 {
+				continue
+			}
+			if strings.HasPrefix(text, string(chat.Working)) || strings.HasPrefix(text, string(chat.Partial)) {
 				complain("%s ends with %q", id, text)
 			}
 		}
@@ -118,11 +126,43 @@ func (w *world) judgeNow(s *scenario, when string) (wrong []string) {
 	if n := len(w.model.asked); s.name == "console" && n > 1+redrives {
 		complain("a letter was answered more than once: the model was asked %d times", n)
 	}
-	wrong = append(wrong, oracle.Order(s.ask, w.board.order())...)
+	if !s.apart {
+		wrong = append(wrong, oracle.Order(s.ask, w.board.order())...)
+	}
+	if counted := w.counted(); s.budget > 0 {
+		answered := 0
+		for _, id := range s.ask {
+			if w.store.cases[id].State == pipeline.CaseAnswered {
+				answered++
+			}
+		}
+		if counted < cost*answered || counted > cost*answered+estimate*(s.faults+len(w.model.asked)-answered) {
+			complain("%d tokens are counted for %d answers", counted, answered)
+		}
+	}
 	for i := range wrong {
 		wrong[i] = when + ": " + wrong[i]
 	}
 	return append(wrong, w.judgeEdits(s, when)...)
+}
+
+// counted is what stands on the counters of people.
+func (w *world) counted() (sum int) {
+	for _, n := range w.store.quotas {
+		sum += int(n)
+	}
+	return sum
+}
+
+// unshown counts the letters about a message's answer.
+func (w *world) unshown(id string) int {
+	n := 0
+	for _, it := range w.repliesDead.items {
+		if r, err := chat.DecodeReply(it.d.Body); err == nil && r.MessageID == id {
+			n++
+		}
+	}
+	return n
 }
 
 // judgeEdits checks that an edited question ends with the answer to its new form,

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"parley/pkg/chat"
@@ -20,6 +21,9 @@ type scenario struct {
 	events []event
 	faults int     // failures and deaths allowed in a random history
 	expire [2]bool // cases, deliveries: gone before the letters are replayed
+	budget int64   // of the one who asks
+	seats  int     // of the one who asks
+	apart  bool    // each question is a conversation of its own
 }
 
 // event is something that happens once, at a moment the scheduler picks.
@@ -48,11 +52,16 @@ var redeliver = event{"redeliver", func(w *world) {
 	}
 }}
 
-// early shows messages again that are still being handled: queues deliver at
-// least once, whatever they say of visibility.
+// early shows messages again before their time: questions even while they are being
+// answered, which the case's fence must bear; replies once nobody works on them,
+// because an edit has no fence. That no two responders have one conversation is the
+// queue's promise, whose visibility outlasts the responder's function threefold.
 var early = event{"EARLY", func(w *world) {
-	for _, q := range []*queue{w.requests, w.replies} {
-		for _, it := range q.items {
+	for _, it := range w.requests.items {
+		it.hidden = time.Time{}
+	}
+	for _, it := range w.replies.items {
+		if !slices.ContainsFunc(w.live(), func(h *handling) bool { return slices.Contains(h.items, it) }) {
 			it.hidden = time.Time{}
 		}
 	}
@@ -93,5 +102,9 @@ var scenarios = []scenario{
 	{name: "case expired", poison: true, ask: []string{"m1"}, expire: [2]bool{true, false}, faults: 2},
 	{name: "delivery expired", poison: true, ask: []string{"m1"}, expire: [2]bool{false, true}, faults: 2},
 	{name: "both expired", poison: true, ask: []string{"m1"}, expire: [2]bool{true, true}, faults: 2},
+	{name: "budget", budget: 2 * estimate, ask: []string{"m1", "m2"}, events: []event{redeliver}, faults: 3},
+	{name: "budget and delete", budget: 3 * estimate, ask: []string{"m1"}, events: []event{gesture(chat.KindDeleted, "m1")}, faults: 2},
+	{name: "budget and regenerate", budget: 2 * estimate, ask: []string{"m1"}, events: []event{gesture(chat.KindRegenerate, "m1"), redeliver}, faults: 2},
+	{name: "in line", seats: 1, apart: true, ask: []string{"m1", "m2"}, events: []event{early}, faults: 3},
 	{name: "records restored", poison: true, ask: []string{"m1"}, events: []event{backup, replay}, faults: 2},
 }

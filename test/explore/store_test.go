@@ -21,13 +21,32 @@ type memory struct {
 	marks      map[string]pipeline.Markers
 	deliveries map[string]pipeline.Placed
 	owners     map[string]string
+	quotas     map[string]int64 // by scope and day
 }
 
 func newMemory() *memory {
 	return &memory{
 		cases: map[string]pipeline.Case{}, turns: map[string]pipeline.Turn{}, marks: map[string]pipeline.Markers{},
 		deliveries: map[string]pipeline.Placed{}, owners: map[string]string{},
+		quotas: map[string]int64{},
 	}
+}
+
+func (s *memory) Reserve(_ context.Context, scope, day string, amount, limit int64) (int64, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.quotas[scope+day]+amount > limit {
+		return s.quotas[scope+day], false, nil
+	}
+	s.quotas[scope+day] += amount
+	return s.quotas[scope+day], true, nil
+}
+
+func (s *memory) Settle(_ context.Context, scope, day string, delta int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quotas[scope+day] += delta
+	return nil
 }
 
 func (s *memory) LoadCase(_ context.Context, id string) (pipeline.Case, error) {
@@ -148,6 +167,7 @@ func (s *memory) clone() *memory {
 	return &memory{
 		cases: maps.Clone(s.cases), turns: maps.Clone(s.turns), marks: maps.Clone(s.marks),
 		deliveries: maps.Clone(s.deliveries), owners: maps.Clone(s.owners),
+		quotas: maps.Clone(s.quotas),
 	}
 }
 
@@ -161,11 +181,12 @@ func (s *memory) restore(from *memory) {
 // queue is a FIFO-per-group queue in memory. The explorer receives from it and
 // decides what becomes of each message; only sending goes through the stages.
 type queue struct {
-	mu    sync.Mutex
-	name  string
-	items []*item
-	dedup map[string]time.Time
-	next  int
+	mu      sync.Mutex
+	name    string
+	receive string // the label of receiving from it
+	items   []*item
+	dedup   map[string]time.Time
+	next    int
 }
 
 type item struct {
@@ -174,7 +195,9 @@ type item struct {
 	gone   bool
 }
 
-func newQueue(name string) *queue { return &queue{name: name, dedup: map[string]time.Time{}} }
+func newQueue(name string) *queue {
+	return &queue{name: name, receive: "receive " + name, dedup: map[string]time.Time{}}
+}
 
 func (q *queue) Send(_ context.Context, e pipeline.Envelope) error {
 	q.mu.Lock()
@@ -217,6 +240,22 @@ func (q *queue) receivable() []*item {
 		}
 	}
 	return heads
+}
+
+// batch returns what a receive of head brings: for replies up to ten of its group.
+func (q *queue) batch(head *item) []*item {
+	if q.name != "replies" {
+		return []*item{head}
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var out []*item
+	for _, it := range q.items {
+		if it.d.Group == head.d.Group && !it.gone && !it.hidden.After(time.Now()) && len(out) < 10 {
+			out = append(out, it)
+		}
+	}
+	return out
 }
 
 // wakes returns how long it takes until a group's head can be received.
@@ -362,6 +401,9 @@ func (b *board) order() []string {
 	return out
 }
 
+// landed is how long a post that was interrupted may still take effect.
+const landed = 10 * time.Second
+
 // poster posts to the board: the least a platform can do that has no streams.
 type poster struct {
 	call  func(ctx context.Context, name string, do func()) error
@@ -374,6 +416,12 @@ func (p poster) Capabilities() pipeline.Capabilities {
 
 func (p poster) Post(ctx context.Context, r pipeline.PostRequest, j pipeline.Journal) (pipeline.Placement, error) {
 	at, id, text := r.At, r.Reply.MessageID, string(r.Reply.Kind)+": "+r.Reply.Markdown
+	if at.Intent != nil {
+		// A post under way may land until its timeout.
+		if wait := landed - time.Since(at.Intent.At); wait > 0 {
+			return at, &pipeline.Error{Reason: pipeline.ReasonUnavailable, After: wait, Err: errInjected}
+		}
+	}
 	if len(at.Posts) == 0 && at.Intent != nil {
 		found := ""
 		if err := p.call(ctx, "board.find", func() { found = p.board.find(id) }); err != nil {

@@ -152,6 +152,17 @@ func (g gated) PostOwner(ctx context.Context, id string) (string, error) {
 	return g.s.PostOwner(ctx, id)
 }
 
+func (g gated) Reserve(ctx context.Context, scope, day string, amount, limit int64) (used int64, ok bool, err error) {
+	if e := g.p.call(ctx, "quota.reserve", func() { used, ok, err = g.s.Reserve(ctx, scope, day, amount, limit) }); e != nil {
+		return 0, false, e
+	}
+	return used, ok, err
+}
+
+func (g gated) Settle(ctx context.Context, scope, day string, delta int64) (err error) {
+	return errors.Join(g.p.call(ctx, "quota.settle", func() { err = g.s.Settle(ctx, scope, day, delta) }), err)
+}
+
 // Memory passes freely but for the markers a stop writes: its reads race with
 // nothing that the case does not decide.
 func (g gated) Recent(ctx context.Context, c string, w pipeline.Window) ([]pipeline.Turn, error) {
@@ -179,6 +190,13 @@ type outbox struct {
 func (o outbox) Send(ctx context.Context, e pipeline.Envelope) (err error) {
 	return errors.Join(o.p.call(ctx, o.q.name+".send", func() { err = o.q.Send(ctx, e) }), err)
 }
+
+// cost is what an answer costs, in tokens, and estimate about what is reserved
+// for it at most.
+const (
+	cost     = 8
+	estimate = 14
+)
 
 // model answers every question with the same words about it, in two pieces, or
 // fails for good while it is poisoned.
@@ -237,7 +255,7 @@ func (g gatedModel) Stream(ctx context.Context, p pipeline.Prompt) iter.Seq2[pip
 			}
 			d := pipeline.Delta{Text: text}
 			if i == 1 {
-				d.Stop, d.Model = pipeline.StopEnd, "explored"
+				d.Stop, d.Model, d.Usage = pipeline.StopEnd, "explored", chat.Usage{Input: 3, Output: cost - 3}
 			}
 			if !yield(d, nil) {
 				return
@@ -248,6 +266,7 @@ func (g gatedModel) Stream(ctx context.Context, p pipeline.Prompt) iter.Seq2[pip
 
 // world is one history under way.
 type world struct {
+	scenario                               *scenario
 	store                                  *memory
 	requests, control, replies             *queue
 	requestsDead, controlDead, repliesDead *queue
@@ -266,13 +285,14 @@ type world struct {
 // handling is one delivery being handled by a process of its own.
 type handling struct {
 	process *process
-	what    string
+	items   []*item
 	done    bool
 }
 
-func newWorld() *world {
+func newWorld(s *scenario) *world {
 	return &world{
-		moved: map[string]bool{}, store: newMemory(), board: &board{}, model: &model{}, gate: &gate{}, began: time.Now(),
+		scenario: s,
+		moved:    map[string]bool{}, store: newMemory(), board: &board{}, model: &model{poisoned: s.poison}, gate: &gate{}, began: time.Now(),
 		requests: newQueue("requests"), control: newQueue("control"), replies: newQueue("replies"),
 		requestsDead: newQueue("requests-dead"), controlDead: newQueue("control-dead"), repliesDead: newQueue("replies-dead"),
 	}
@@ -280,20 +300,35 @@ func newWorld() *world {
 
 var quietLog = slog.New(slog.DiscardHandler)
 
-// start has a fresh process handle the head of a queue.
-func (w *world) start(q *queue, it *item) {
+// start has a fresh process handle items of a queue.
+func (w *world) start(q *queue, items ...*item) {
+	if q == w.replies { // a responder that is still at it has timed out long before
+		for _, h := range w.live() {
+			if slices.ContainsFunc(items, func(it *item) bool { return slices.Contains(h.items, it) }) {
+				w.gate.kill(h.process)
+			}
+		}
+	}
 	w.processes++
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{id: w.processes, gate: w.gate, cancel: cancel}
-	h := &handling{process: p, what: q.name}
+	h := &handling{process: p, items: items}
 	w.running = append(w.running, h)
 	hidden := map[string]time.Duration{"requests": 6 * time.Minute, "control": time.Minute, "replies": 90 * time.Second}[q.name]
-	d := q.take(it, hidden)
+	batch := make([]pipeline.Delivery, len(items))
+	for i, it := range items {
+		batch[i] = q.take(it, hidden)
+	}
 	handler := w.handler(p, q.name)
 	go func() {
-		settled := handler(ctx, []pipeline.Delivery{d})
+		settled := handler(ctx, batch)
+		settle := func() {
+			for i, it := range items {
+				q.settle(it, settled[i])
+			}
+		}
 		// Settling is the driver's call and may be lost like any other.
-		if err := p.call(context.Background(), q.name+".settle", func() { q.settle(it, settled[0]) }); err != nil && err != errDead && err != errInjected {
+		if err := p.call(context.Background(), q.name+".settle", settle); err != nil && err != errDead && err != errInjected {
 			panic(err)
 		}
 		w.gate.mu.Lock()
@@ -315,6 +350,12 @@ func (w *world) handler(p *process, name string) pipeline.Handler {
 		worker := &pipeline.Worker{
 			Cases: g, Memory: g, Visibility: w.requests, Replies: outbox{p, w.replies}, Letters: outbox{p, w.requestsDead},
 			Control: control, Model: gatedModel{p, w.model, w.store}, Log: quietLog, Now: now,
+			Config: pipeline.WorkerConfig{
+				MaxTokens: 10, Budget: pipeline.Budget{User: w.scenario.budget}, Seats: pipeline.Seats{User: w.scenario.seats},
+			},
+		}
+		if w.scenario.budget > 0 {
+			worker.Quotas = g
 		}
 		return worker.Handle
 	case "control":
@@ -326,6 +367,9 @@ func (w *world) handler(p *process, name string) pipeline.Handler {
 	}
 	return responder.Handle
 }
+
+// queues are those that somebody receives from, the ones nearest to people first.
+func (w *world) queues() []*queue { return []*queue{w.replies, w.control, w.requests} }
 
 // live returns the handlings that are neither done nor dead.
 func (w *world) live() []*handling {
@@ -340,13 +384,17 @@ func (w *world) idle() bool {
 	return w.requests.empty() && w.control.empty() && w.replies.empty() && len(w.live()) == 0
 }
 
-// conversation is the only one of a history.
+// conversation is the only one of a history, unless its questions are apart.
 var conversation = chat.Conversation{Platform: chat.Web, Tenant: "t", Channel: "c"}
 
 // message is what a person does at second s of the platform's clock.
 func (w *world) message(kind chat.Kind, id string, s int) chat.Message {
+	at := conversation
+	if w.scenario.apart {
+		at.Thread = id
+	}
 	return chat.Message{
-		ID: id, Kind: kind, Conversation: conversation, Author: chat.Author{ID: "ann"},
+		ID: id, Kind: kind, Conversation: at, Author: chat.Author{ID: "ann"},
 		Text: "question " + id, SentAt: w.began.Add(time.Duration(s) * time.Millisecond),
 	}
 }

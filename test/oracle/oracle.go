@@ -54,7 +54,7 @@ func Judge(f Fact) []string {
 		}
 		return wrong
 	}
-	if !f.Gone {
+	if !f.Gone && f.Unshown == 0 {
 		f.judgeCase(complain)
 	}
 	return wrong
