@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"sort"
@@ -74,13 +75,15 @@ func attached(a pipeline.Attachment) string {
 // ranked is a sentence with how well it matches a question.
 type ranked struct {
 	text     string
-	passage  int // from 1
+	about    string  // its heading
+	passage  int     // from 1
+	weight   float64 // 0 counts as 1
 	position int
 	score    float64
 }
 
-// rank scores sentences by the question's terms they contain; rarer terms weigh
-// more, long sentences a little less.
+// rank scores sentences by the question's terms they contain, and half as much by
+// those their heading does; rarer terms weigh more, long sentences a little less.
 func rank(question string, sentences []ranked) []ranked {
 	terms := termsOf(question)
 	in := make(map[string]int)
@@ -91,44 +94,23 @@ func rank(question string, sentences []ranked) []ranked {
 	}
 	var hits []ranked
 	for i, s := range sentences {
-		words := termsOf(s.text)
+		words, about := termsOf(s.text), termsOf(s.about)
 		for t := range terms {
-			if words[t] {
+			switch {
+			case words[t]:
 				s.score += 1 / float64(in[t])
+			case about[t]:
+				s.score += 1 / float64(2*max(in[t], 1))
 			}
 		}
 		s.position = i
-		s.score /= 1 + float64(len(words))/100
+		s.score *= cmp.Or(s.weight, 1) / (1 + float64(len(words))/100)
 		if s.score > 0 {
 			hits = append(hits, s)
 		}
 	}
 	sort.SliceStable(hits, func(i, j int) bool { return hits[i].score > hits[j].score })
 	return hits
-}
-
-// fromPassages quotes the best sentences, at most three and none that matches less
-// than half as well as the best, each with its number.
-func fromPassages(p pipeline.Prompt) ([]segment, bool) {
-	var all []ranked
-	for i, passage := range p.Passages {
-		for _, s := range sentences(unwrap(passage.Text)) {
-			all = append(all, ranked{text: s, passage: i + 1})
-		}
-	}
-	hits := rank(p.Question, all)
-	var segments []segment
-	for _, h := range hits[:min(3, len(hits))] {
-		if h.score < hits[0].score/2 {
-			break
-		}
-		lead := ""
-		if len(segments) > 0 {
-			lead = " "
-		}
-		segments = append(segments, segment{text: fmt.Sprintf("%s%s [%d]", lead, h.text, h.passage), cite: h.passage})
-	}
-	return segments, len(segments) > 0
 }
 
 // fromContext quotes the best line of the thread or of attached text.
