@@ -18,7 +18,7 @@ import (
 )
 
 func askCommand() *cobra.Command {
-	f := localFlags{page: true}
+	f := localFlags{page: true, quiet: true}
 	var conversation string
 	c := &cobra.Command{
 		Use:   "ask QUESTION",

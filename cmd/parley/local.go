@@ -33,6 +33,7 @@ type localFlags struct {
 	docs    string
 	page    bool
 	connect []string
+	quiet   bool // log only what goes wrong, unless LOG_LEVEL=DEBUG: somebody reads the terminal
 }
 
 // local is the whole pipeline on this machine.
@@ -58,6 +59,9 @@ func openLocal(ctx context.Context, f localFlags) (*local, error) {
 	var level config.Log
 	if err := errors.Join(config.Load(&l.chat), config.Load(&l.models), config.Load(&l.limits), config.Load(&level)); err != nil {
 		return nil, configMistake(err)
+	}
+	if f.quiet && level.Level == slog.LevelInfo {
+		level.Level = slog.LevelWarn
 	}
 	l.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level.Level}))
 	model, err := l.model(ctx)

@@ -77,7 +77,7 @@ func (a *attempt) collect(ctx context.Context, p Prompt, out *emitter, t *Turn) 
 		}
 		t.Usage, t.Model = d.Usage, d.Model
 		if d.Stop == StopLength {
-			b.WriteString("\n\n" + phrase.In(a.w.language(a.m)).Say("truncated.mark"))
+			b.WriteString(closing(b.String()) + "\n\n" + phrase.In(a.w.language(a.m)).Say("truncated.mark"))
 		}
 		return b.String(), nil
 	}
