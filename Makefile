@@ -1,6 +1,6 @@
 # Parley. "make" lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help image-binary run test test-emulators race torture lint vuln fuzz bench
+.PHONY: help image-binary run test test-emulators test-page race torture lint vuln fuzz bench
 
 GO ?= go
 
@@ -15,6 +15,9 @@ test: ## the tests; needs only Go
 
 test-emulators: ## the contract suites on AWS emulators; needs mvn, Java 17 and Python
 	@scripts/emulators run -- $(GO) test -count=1 -run OnEmulator ./pkg/sqsqueue/... ./pkg/dynamostore/... ./pkg/secrets
+
+test-page: ## the chat page in a real browser; needs Chromium
+	$(GO) test ./test/page -chromium -count=1 -v
 
 race: ## the tests under the race detector
 	$(GO) test -race -timeout 40m ./...
