@@ -34,7 +34,7 @@ func (l *local) knowledge(ctx context.Context) error {
 	case l.flags.docs == "":
 		retriever, err := bedrockRetriever(ctx, l.models)
 		if err == nil {
-			l.system.Retriever = retriever
+			l.system.Config.Profile.Retriever = retriever
 		}
 		return err
 	}
@@ -42,7 +42,7 @@ func (l *local) knowledge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.docs, l.system.Retriever = index, index
+	l.docs, l.system.Config.Profile.Retriever = index, index
 	return nil
 }
 

@@ -107,12 +107,17 @@ func workerConfig(c config.Chat, m config.Model, l config.Limits) pipeline.Worke
 		system = defaultSystem
 	}
 	user, channel, workspace := l.Budgets()
-	return pipeline.WorkerConfig{
+	base := pipeline.Profile{
+		System: system, Language: c.Language, FollowUps: c.FollowUps, External: c.AllowExternal(), AskWhom: m.AskWhom,
 		Budget: pipeline.Budget{User: user, Channel: channel, Workspace: workspace, Money: l.Money()},
-		Seats:  pipeline.Seats{User: l.UserConcurrency, Workspace: l.WorkspaceConcurrency},
-		System: system, MaxTokens: m.MaxTokens, Models: config.ModelIDs(m.Choices),
-		MemoryTurns: c.MemoryTurns, MemoryTokens: c.MemoryTokens,
-		AskWhom: m.AskWhom, FollowUps: c.FollowUps, External: c.AllowExternal(), Language: c.Language, Version: version,
+	}
+	for _, choice := range m.ModelChoices() {
+		base.Models = append(base.Models, pipeline.Choice(choice))
+	}
+	return pipeline.WorkerConfig{
+		Profile:   base,
+		Seats:     pipeline.Seats{User: l.UserConcurrency, Workspace: l.WorkspaceConcurrency},
+		MaxTokens: m.MaxTokens, MemoryTurns: c.MemoryTurns, MemoryTokens: c.MemoryTokens, Version: version,
 	}
 }
 

@@ -68,7 +68,7 @@ func (l *local) slack(s config.Slack) error {
 	}
 	api, err := slackapi.New(slackapi.Config{
 		Token: func() string { return s.BotToken }, BaseURL: s.APIURL,
-		HTTPClient: httpClient(), Log: l.log, Models: config.ModelNames(l.models.Choices),
+		HTTPClient: httpClient(), Log: l.log,
 	})
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ func (l *local) remember() error {
 	if err := config.Load(&r); err != nil {
 		return err
 	}
-	l.system.Config.Approvers = r.Approvers
+	l.system.Config.Profile.Approvers = r.Approvers
 	if l.flags.docs != "" {
 		l.system.Knowledge = notes.New(filepath.Join(l.flags.docs, rememberedDir), nil)
 	}

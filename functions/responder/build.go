@@ -36,7 +36,7 @@ func (d deployment) responder(ctx context.Context) (*sqslambda.Batch, error) {
 	if err := config.Load(&c); err != nil {
 		return nil, err
 	}
-	posters, err := d.posters(ctx, config.ModelNames(c.Choices))
+	posters, err := d.posters(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (d deployment) responder(ctx context.Context) (*sqslambda.Batch, error) {
 // posters are the posting half of the platforms that have a secret. A secret that
 // cannot be read just now is a reason to start again, while the answers wait in
 // the queue; one that nobody has filled in yet is not.
-func (d deployment) posters(ctx context.Context, models []string) (map[chat.Platform]pipeline.Poster, error) {
+func (d deployment) posters(ctx context.Context) (map[chat.Platform]pipeline.Poster, error) {
 	var (
 		s config.Slack
 		t config.DingTalk
@@ -69,7 +69,6 @@ func (d deployment) posters(ctx context.Context, models []string) (map[chat.Plat
 		}
 		api, err := slackapi.New(slackapi.Config{
 			Token: secret.Bearer(secrets.BotToken, d.log), Refused: secret.Anew(), BaseURL: s.APIURL, Log: d.log, Metrics: d.metrics,
-			Models: models,
 		})
 		if err != nil {
 			return nil, err

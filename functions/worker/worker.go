@@ -38,15 +38,15 @@ func (d deployment) control() (*sqslambda.Batch, error) {
 	}
 	queues := sqs.NewFromConfig(d.aws)
 	own := sqsqueue.New(queues, c.Control)
-	stage := d.controller(d.store(c.Table, c.MemoryDays), queues, c.Requests, c.Replies, c.RequestsDead, c.Language)
+	stage := d.controller(d.store(c.Table, c.MemoryDays), queues, c.Requests, c.Replies, c.RequestsDead, pipeline.Profile{Language: c.Language})
 	return &sqslambda.Batch{Queue: own, Handler: stage.Handle, Log: d.log}, nil
 }
 
-func (d deployment) controller(store *dynamostore.Store, queues *sqs.Client, requests, replies, letters, language string) *pipeline.Control {
+func (d deployment) controller(store *dynamostore.Store, queues *sqs.Client, requests, replies, letters string, base pipeline.Profile) *pipeline.Control {
 	return &pipeline.Control{
 		Cases: store, Memory: store,
 		Requests: sqsqueue.New(queues, requests), Replies: sqsqueue.New(queues, replies), Letters: sqsqueue.New(queues, letters),
-		Language: language, Metrics: d.metrics, Log: d.log,
+		Profile: base, Metrics: d.metrics, Log: d.log,
 	}
 }
 
@@ -82,25 +82,29 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 	if err != nil {
 		return nil, err
 	}
+	base := pipeline.Profile{
+		Retriever: retriever, Language: t.Language, FollowUps: t.FollowUps, External: t.AllowExternal(), AskWhom: m.AskWhom,
+		Budget: pipeline.Budget{User: user, Channel: channel, Workspace: workspace, Money: l.Money()},
+	}
+	for _, choice := range m.ModelChoices() {
+		base.Models = append(base.Models, pipeline.Choice(choice))
+	}
 	queues := sqs.NewFromConfig(d.aws)
 	own := sqsqueue.New(queues, c.Requests)
 	store := d.store(c.Table, t.MemoryDays)
 	stage := pipeline.Worker{
 		Cases: store, Memory: store, Quotas: store, Price: price, Gate: pipeline.NewGate(),
 		Visibility: own, Replies: sqsqueue.New(queues, c.Replies), Letters: sqsqueue.New(queues, c.RequestsDead),
-		Control: d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, t.Language),
-		Model:   model, Retriever: retriever, Rewriter: pipeline.ModelRewriter{Model: model}, Readers: readers, Extract: extract.Text, Metrics: d.metrics, Log: d.log,
+		Control: d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, base),
+		Model:   model, Rewriter: pipeline.ModelRewriter{Model: model}, Readers: readers, Extract: extract.Text, Metrics: d.metrics, Log: d.log,
 		Config: pipeline.WorkerConfig{
-			AskWhom:   m.AskWhom,
-			MaxTokens: m.MaxTokens, Models: config.ModelIDs(m.Choices), MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens,
-			FollowUps: t.FollowUps, External: t.AllowExternal(), Language: t.Language, Version: d.version,
-			Budget: pipeline.Budget{User: user, Channel: channel, Workspace: workspace, Money: l.Money()},
-			Seats:  pipeline.Seats{User: l.UserConcurrency, Workspace: l.WorkspaceConcurrency},
+			Profile: base, MaxTokens: m.MaxTokens, MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens, Version: d.version,
+			Seats: pipeline.Seats{User: l.UserConcurrency, Workspace: l.WorkspaceConcurrency},
 		},
 	}
 	return &sqslambda.Batch{Queue: own, Log: d.log, Handler: func(ctx context.Context, batch []pipeline.Delivery) []pipeline.Settlement {
 		now := stage // the prompt may have changed since the last event
-		now.Config.System = prompt.text(ctx)
+		now.Config.Profile.System = prompt.text(ctx)
 		return now.Handle(ctx, batch)
 	}}, nil
 }

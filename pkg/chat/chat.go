@@ -169,11 +169,15 @@ type Message struct {
 	ParentTurn time.Time     `json:"parent_turn,omitzero"`
 	// Subject is the ID of the message that a control gesture acts on.
 	Subject string `json:"subject,omitempty"`
-	Author  Author `json:"author"`
-	Text    string `json:"text,omitempty"`
-	Value   string `json:"value,omitempty"` // verdict of a feedback, model of a regenerate
-	Files   []File `json:"files,omitempty"`
-	Quote   *Quote `json:"quote,omitempty"`
+	// Workspace is where Parley was addressed: Slack's team id of the installation,
+	// DingTalk's corpId. It has no part in identities: deliveries of one message in
+	// a shared channel may differ in it.
+	Workspace string `json:"workspace,omitempty"`
+	Author    Author `json:"author"`
+	Text      string `json:"text,omitempty"`
+	Value     string `json:"value,omitempty"` // verdict of a feedback, model of a regenerate
+	Files     []File `json:"files,omitempty"`
+	Quote     *Quote `json:"quote,omitempty"`
 	// SentAt is the platform's clock. It orders turns and markers.
 	SentAt time.Time `json:"sent_at"`
 	// FollowUp marks a thread reply that did not mention Parley: it is answered
@@ -259,6 +263,8 @@ type Reply struct {
 	Steps     []Step     `json:"steps,omitempty"`
 	Usage     Usage      `json:"usage,omitzero"`
 	Model     string     `json:"model,omitempty"`
+	// Choices are the names of the models that the asker may have answer instead.
+	Choices []string `json:"choices,omitempty"`
 	// Title is the question in a few words, for lists of conversations.
 	Title string `json:"title,omitempty"`
 	// Reason is the error class of a failed answer; people may retry it with

@@ -55,21 +55,22 @@ func sampleMessages() map[string]Message {
 		"message_ask_again": gesture(KindAsk, func(m *Message) {
 			m.ID, m.Text, m.Token = sampleID, "again", &Token{Fence: 1780000000123, At: sampleTime}
 		}),
-		"message_reset":       gesture(KindReset, func(m *Message) { m.Text = "reset" }),
-		"message_help":        gesture(KindHelp, nil),
-		"message_usage":       gesture(KindUsage, nil),
-		"message_stop":        gesture(KindStop, func(m *Message) { m.Subject = sampleID }),
-		"message_retry":       gesture(KindRetry, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7, Reason: "model"} }),
-		"message_regenerate":  gesture(KindRegenerate, func(m *Message) { m.Subject, m.Value, m.Token = sampleID, "another", &Token{Fence: 7} }),
-		"message_feedback":    gesture(KindFeedback, func(m *Message) { m.Subject, m.Value, m.Text = sampleID, "down", "wrong year" }),
-		"message_remember":    gesture(KindRemember, nil),
-		"message_forget":      gesture(KindForget, nil),
-		"message_edited":      gesture(KindEdited, func(m *Message) { m.Subject, m.Text = sampleID, "what I meant" }),
-		"message_opened":      gesture(KindOpened, nil),
-		"message_ask_viewing": gesture(KindAsk, func(m *Message) { m.ID, m.Text, m.Viewing = sampleID, "what is this about?", true }),
-		"message_deleted":     gesture(KindDeleted, func(m *Message) { m.Subject = sampleID }),
-		"message_approve":     gesture(KindApprove, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7} }),
-		"message_reject":      gesture(KindReject, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7} }),
+		"message_reset":         gesture(KindReset, func(m *Message) { m.Text = "reset" }),
+		"message_help":          gesture(KindHelp, nil),
+		"message_usage":         gesture(KindUsage, nil),
+		"message_stop":          gesture(KindStop, func(m *Message) { m.Subject = sampleID }),
+		"message_retry":         gesture(KindRetry, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7, Reason: "model"} }),
+		"message_regenerate":    gesture(KindRegenerate, func(m *Message) { m.Subject, m.Value, m.Token = sampleID, "another", &Token{Fence: 7} }),
+		"message_feedback":      gesture(KindFeedback, func(m *Message) { m.Subject, m.Value, m.Text = sampleID, "down", "wrong year" }),
+		"message_remember":      gesture(KindRemember, nil),
+		"message_forget":        gesture(KindForget, nil),
+		"message_edited":        gesture(KindEdited, func(m *Message) { m.Subject, m.Text = sampleID, "what I meant" }),
+		"message_opened":        gesture(KindOpened, nil),
+		"message_ask_viewing":   gesture(KindAsk, func(m *Message) { m.ID, m.Text, m.Viewing = sampleID, "what is this about?", true }),
+		"message_ask_workspace": gesture(KindAsk, func(m *Message) { m.ID, m.Text, m.Workspace = sampleID, "where am I?", "T0HOME" }),
+		"message_deleted":       gesture(KindDeleted, func(m *Message) { m.Subject = sampleID }),
+		"message_approve":       gesture(KindApprove, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7} }),
+		"message_reject":        gesture(KindReject, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7} }),
 	}
 }
 
@@ -88,6 +89,8 @@ func sampleReplies() map[string]Reply {
 	working.Steps = []Step{{ID: "search", Title: "Searching the handbook", Done: true}, {ID: "write", Title: "Writing"}}
 	titled := snapshot(Working, 1, "")
 	titled.Title = "What is new?"
+	choices := snapshot(Final, 2, "Yes.")
+	choices.Choices = []string{"Fast", "Thorough"}
 	proposal := snapshot(Final, 2, "Keep this?")
 	proposal.Proposal = true
 	failed := snapshot(Failed, 3, "Sorry.")
@@ -98,6 +101,7 @@ func sampleReplies() map[string]Reply {
 		"reply_opened":    snapshot(Opened, 1, ""),
 		"reply_partial":   snapshot(Partial, 2, "| a |"),
 		"reply_final":     final,
+		"reply_choices":   choices,
 		"reply_proposal":  proposal,
 		"reply_failed":    failed,
 		"reply_stopped":   snapshot(Stopped, 4, "As far as"),

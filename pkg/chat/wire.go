@@ -51,6 +51,7 @@ type messageV1 struct {
 	Parent       *conversationV1 `json:"parent,omitempty"`
 	ParentTurn   time.Time       `json:"parent_turn,omitzero"`
 	Subject      string          `json:"subject,omitempty"`
+	Workspace    string          `json:"workspace,omitempty"`
 	Author       authorV1        `json:"author"`
 	Text         string          `json:"text,omitempty"`
 	Value        string          `json:"value,omitempty"`
@@ -99,6 +100,7 @@ type replyV1 struct {
 	Steps        []stepV1        `json:"steps,omitempty"`
 	Usage        usageV1         `json:"usage,omitzero"`
 	Model        string          `json:"model,omitempty"`
+	Choices      []string        `json:"choices,omitempty"`
 	Title        string          `json:"title,omitempty"`
 	Reason       string          `json:"reason,omitempty"`
 	Language     string          `json:"language,omitempty"`

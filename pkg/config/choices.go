@@ -42,24 +42,11 @@ func ParseChoices(s string) ([]Choice, error) {
 	return choices, nil
 }
 
-// ModelIDs is the choices of MODEL_CHOICES by name. The value has been checked.
-func ModelIDs(s string) map[string]string {
-	choices, _ := ParseChoices(s)
-	ids := make(map[string]string, len(choices))
-	for _, c := range choices {
-		ids[c.Name] = c.ID
-	}
-	return ids
-}
 
-// ModelNames is the names in MODEL_CHOICES, in order. The value has been checked.
-func ModelNames(s string) []string {
-	choices, _ := ParseChoices(s)
-	var names []string
-	for _, c := range choices {
-		names = append(names, c.Name)
-	}
-	return names
+// ModelChoices are the choices in MODEL_CHOICES, in order. The value has been checked.
+func (m Model) ModelChoices() []Choice {
+	choices, _ := ParseChoices(m.Choices)
+	return choices
 }
 
 func checkChoices(s string) error {

@@ -48,10 +48,7 @@ type Responder struct {
 	Replies     string `env:"REPLIES_QUEUE_URL,required"`
 	RepliesDead string `env:"REPLIES_DLQ_URL,required"`
 	Table       string `env:"TABLE_NAME,required"`
-	Choices     string `env:"MODEL_CHOICES"` // their names are shown
 }
-
-func (r *Responder) check() error { return checkChoices(r.Choices) }
 
 // Function says which of a binary's functions Lambda runs: the template's
 // Handler, which Lambda hands to every process it starts.

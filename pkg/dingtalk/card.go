@@ -143,6 +143,7 @@ func (p *Parser) Card(data []byte, now time.Time) (pipeline.Parsed, error) {
 	}
 	m := v.message(string(c.UserID), action.kind, now)
 	m.Author.Team = cleanLine(string(c.CorpID), maxName)
+	m.Workspace = m.Author.Team
 	m.Value = action.value
 	if m.Kind == chat.KindFeedback {
 		m.Text = press.complaint()

@@ -68,12 +68,13 @@ func (m *robotMessage) check() error {
 func (p *Parser) message(m *robotMessage, route Route, now time.Time) chat.Message {
 	s := m.content()
 	out := chat.Message{
-		ID:     MessageID(string(m.RobotCode), string(m.MsgID)),
-		Author: m.author(),
-		Text:   clean(s.text, maxText),
-		Files:  s.files,
-		SentAt: m.CreateAt.time(),
-		Route:  route.JSON(),
+		ID:        MessageID(string(m.RobotCode), string(m.MsgID)),
+		Author:    m.author(),
+		Text:      clean(s.text, maxText),
+		Workspace: cleanLine(string(m.ChatbotCorpID), maxName),
+		Files:     s.files,
+		SentAt:    m.CreateAt.time(),
+		Route:     route.JSON(),
 	}
 	if out.SentAt.IsZero() || out.SentAt.After(now.Add(MaxSkew)) {
 		out.SentAt = now.UTC()

@@ -39,6 +39,7 @@ type caseItem struct {
 	FinalKind    chat.ReplyKind     `json:"final_kind,omitempty"`
 	HoldDay      string             `json:"hold_day,omitempty"`
 	HoldAmount   int64              `json:"hold_amount,omitempty"`
+	HoldScopes   []string           `json:"hold_scopes,omitempty"`
 	UpdatedAt    string             `json:"updated_at,omitempty"`
 }
 
@@ -50,7 +51,7 @@ func newCaseItem(c pipeline.Case) caseItem {
 		Buried: c.Buried, Told: c.Told, Message: string(c.Message), EditedAt: stamp(c.EditedAt),
 		Conversation: c.Turn.Conversation, SentAt: stamp(c.Turn.SentAt), TurnMessage: c.Turn.MessageID,
 		FinalSeq: c.FinalSeq, FinalKind: c.FinalKind, UpdatedAt: stamp(c.UpdatedAt),
-		HoldDay: c.Hold.Day, HoldAmount: c.Hold.Amount,
+		HoldDay: c.Hold.Day, HoldAmount: c.Hold.Amount, HoldScopes: c.Hold.Scopes,
 	}
 }
 
@@ -59,7 +60,7 @@ func (i caseItem) record(messageID string) (pipeline.Case, error) {
 		MessageID: messageID, Rev: i.Rev, Nonce: i.Nonce, State: i.State, Fence: i.Fence, Owner: i.Owner,
 		Tries: i.Tries, Unsettled: i.Unsettled, Reason: i.Reason, Detail: i.Detail, Buried: i.Buried, Told: i.Told,
 		Turn:     pipeline.TurnKey{Conversation: i.Conversation, MessageID: i.TurnMessage},
-		FinalSeq: i.FinalSeq, FinalKind: i.FinalKind, Hold: pipeline.Hold{Day: i.HoldDay, Amount: i.HoldAmount},
+		FinalSeq: i.FinalSeq, FinalKind: i.FinalKind, Hold: pipeline.Hold{Day: i.HoldDay, Amount: i.HoldAmount, Scopes: i.HoldScopes},
 	}
 	if i.Message != "" {
 		c.Message = []byte(i.Message)

@@ -18,13 +18,14 @@ var errRevised = errors.New("the question was edited")
 
 // attempt is one claim's work on a question. Its snapshots share its fence.
 type attempt struct {
-	w     *Worker
-	d     Delivery
-	k     Case         // as claimed
-	m     chat.Message // in its newest form
-	log   *slog.Logger
-	began time.Time
-	known knowledge // set before the model is asked
+	w       *Worker
+	d       Delivery
+	k       Case         // as claimed
+	m       chat.Message // in its newest form
+	log     *slog.Logger
+	began   time.Time
+	known   knowledge // set before the model is asked
+	profile Profile
 
 	mu  sync.Mutex
 	seq int // of the last snapshot; guarded by mu
@@ -50,7 +51,7 @@ func (a *attempt) run(ctx context.Context) (err error) {
 	watched := a.guard(ctx, cancel)
 	defer watched()
 
-	if err := a.w.Gate.pass(a.m.Model, a.w.now()); err != nil {
+	if err := a.w.Gate.pass(a.profile.model(a.m.Model), a.w.now()); err != nil {
 		return err
 	}
 	a.sign(ctx)
@@ -99,7 +100,7 @@ func (a *attempt) snapshot(kind chat.ReplyKind) chat.Reply {
 	seq := a.seq
 	a.mu.Unlock()
 	r := replyTo(a.m, a.k.Fence, kind)
-	r.Seq, r.Language = seq, a.w.language(a.m)
+	r.Seq, r.Language = seq, a.language()
 	return r
 }
 
@@ -144,7 +145,8 @@ func (a *attempt) commit(ctx context.Context, t Turn, stopped bool) error {
 	}
 	a.settleBudget(ctx, a.spent(t))
 	measure(a.w.Metrics, MetricAnswer, ms(a.w.now().Sub(a.began)), "platform", string(a.m.Conversation.Platform))
-	final := answerOf(a.m, k, t, last.Language)
+	measure(a.w.Metrics, MetricAnswers, 1, "profile", a.profile.Label())
+	final := answerOf(a.m, k, t, a.profile)
 	final.Markdown += a.warning(ctx, last.Language)
 	if err := SendReply(context.WithoutCancel(ctx), a.w.Replies, final); err != nil {
 		return fmt.Errorf("%w: %w", errPublish, err)
@@ -177,7 +179,7 @@ func (a *attempt) settle(ctx context.Context, err error) Settlement {
 		return a.cancelled(ctx)
 	}
 	if e := Classify(err); e.Throttled && e.Reason == ReasonThrottled && !errors.Is(err, errShut) {
-		a.w.Gate.shut(a.m.Model, a.w.now(), max(e.After, policy.Backoff[0]))
+		a.w.Gate.shut(a.profile.model(a.m.Model), a.w.now(), max(e.After, policy.Backoff[0]))
 		measure(a.w.Metrics, MetricThrottled, 1, "what", "model")
 	}
 	v := Settle(err, a.k, policy, a.w.now(), a.d.spread())
@@ -240,6 +242,9 @@ func (a *attempt) cancelled(ctx context.Context) Settlement {
 	}
 	return a.w.met(ctx, a.d, a.m, k, WasCancelled)
 }
+
+// language is the tag of the language to speak to the asker in.
+func (a *attempt) language() string { return languageFor(a.m, a.profile.Language) }
 
 // turnKey is where the answer to the question is kept.
 func (a *attempt) turnKey() TurnKey {

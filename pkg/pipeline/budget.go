@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"parley/pkg/chat"
@@ -24,6 +25,9 @@ import (
 type Budget struct {
 	User, Channel, Workspace int64
 	Money                    bool
+	// Account keeps the counters of a profile with limits of its own apart from the
+	// deployment's, "": what is used in one is not used in the other.
+	Account string
 }
 
 // warnAt is the part of a budget, in percent, from which people are told.
@@ -42,10 +46,14 @@ func (b Budget) scopes(m chat.Message) []scope {
 	key := func(last string) string {
 		return chat.Conversation{Platform: at.Platform, Tenant: at.Tenant, Channel: last}.Key()
 	}
+	account := ""
+	if b.Account != "" {
+		account = "profile:" + b.Account + ":"
+	}
 	return []scope{
-		{"user", "user:" + key(m.Author.ID), b.User},
-		{"channel", "channel:" + key(at.Channel), b.Channel},
-		{"workspace", "workspace:" + key(""), b.Workspace},
+		{"user", account + "user:" + key(m.Author.ID), b.User},
+		{"channel", account + "channel:" + key(at.Channel), b.Channel},
+		{"workspace", account + "workspace:" + key(""), b.Workspace},
 	}
 }
 
@@ -62,9 +70,9 @@ func (b Budget) limited(m chat.Message) []scope {
 
 func today(now time.Time) string { return now.UTC().Format("20060102") }
 
-// amount is what u counts in the budget's unit.
-func (w *Worker) amount(model string, u chat.Usage) int64 {
-	if !w.Config.Budget.Money {
+// amount is what u counts in b's unit.
+func (w *Worker) amount(b Budget, model string, u chat.Usage) int64 {
+	if !b.Money {
 		return int64(u.Total())
 	}
 	cost, _ := w.cost(model, u)
@@ -83,12 +91,13 @@ func (w *Worker) cost(model string, u chat.Usage) (float64, bool) {
 func (a *attempt) reserve(ctx context.Context, p Prompt) error {
 	a.asked = chat.Usage{Input: p.EstimateTokens()}
 	w := a.w
-	scopes := w.Config.Budget.limited(a.m)
+	budget := a.profile.Budget
+	scopes := budget.limited(a.m)
 	if w.Quotas == nil || len(scopes) == 0 || a.k.Hold.Amount > 0 {
 		return nil // no budget, or reserved by an attempt that crashed
 	}
 	most := chat.Usage{Input: a.asked.Input, Output: p.most()}
-	h := Hold{Day: today(w.now()), Amount: w.amount(p.Model, most)}
+	h := Hold{Day: today(w.now()), Amount: w.amount(budget, p.Model, most), Scopes: names(scopes)}
 	if h.Amount <= 0 {
 		return nil
 	}
@@ -97,7 +106,7 @@ func (a *attempt) reserve(ctx context.Context, p Prompt) error {
 		if err == nil && ok {
 			continue
 		}
-		w.settleAll(ctx, scopes[:i], h.Day, -h.Amount)
+		w.settleAll(ctx, h.Scopes[:i], h.Day, -h.Amount)
 		if err != nil {
 			return Transient(ReasonStore, fmt.Errorf("reserve the budget of the %s: %w", s.word, err))
 		}
@@ -105,7 +114,7 @@ func (a *attempt) reserve(ctx context.Context, p Prompt) error {
 	}
 	k, err := w.ledger().settleAt(ctx, a.m.ID, Effects{}, func(k Case) (Case, error) { return k.held(a.k.Fence, h) })
 	if err != nil {
-		w.settleAll(ctx, scopes, h.Day, -h.Amount)
+		w.settleAll(ctx, h.Scopes, h.Day, -h.Amount)
 		return err
 	}
 	a.k.Hold = k.Hold
@@ -116,12 +125,12 @@ func (a *attempt) reserve(ctx context.Context, p Prompt) error {
 // says, else what was sent to it and what came back.
 func (a *attempt) spent(t Turn) int64 {
 	if t.Usage.Total() > 0 {
-		return a.w.amount(t.Model, t.Usage)
+		return a.w.amount(a.profile.Budget, t.Model, t.Usage)
 	}
 	if a.said == 0 {
 		return 0
 	}
-	return a.w.amount(a.w.Config.Models[a.m.Model], chat.Usage{Input: a.asked.Input, Output: a.said})
+	return a.w.amount(a.profile.Budget, a.profile.model(a.m.Model), chat.Usage{Input: a.asked.Input, Output: a.said})
 }
 
 // settleBudget corrects what the attempt reserved to what it cost. It is called
@@ -133,24 +142,29 @@ func (a *attempt) settleBudget(ctx context.Context, amount int64) {
 	}
 	h := a.k.Hold
 	if h.Amount == 0 {
-		if amount > 0 { // for people who ask what they have used
-			w.settleAll(ctx, w.Config.Budget.scopes(a.m)[:1], today(w.now()), amount)
-		}
-		return
+		h.Day, h.Scopes = today(w.now()), nil
 	}
-	scopes := w.Config.Budget.limited(a.m)
-	if w.Config.Budget.User == 0 && amount > 0 {
-		w.settleAll(ctx, w.Config.Budget.scopes(a.m)[:1], h.Day, amount)
+	// What the asker used is counted without a limit, too: people ask for it.
+	if own := names(a.profile.Budget.scopes(a.m)[:1]); amount > 0 && !slices.Contains(h.Scopes, own[0]) {
+		w.settleAll(ctx, own, h.Day, amount)
 	}
-	w.settleAll(ctx, scopes, h.Day, amount-h.Amount)
+	w.settleAll(ctx, h.Scopes, h.Day, amount-h.Amount)
 }
 
-func (w *Worker) settleAll(ctx context.Context, scopes []scope, day string, delta int64) {
+func names(scopes []scope) []string {
+	var out []string
+	for _, s := range scopes {
+		out = append(out, s.name)
+	}
+	return out
+}
+
+func (w *Worker) settleAll(ctx context.Context, scopes []string, day string, delta int64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	for _, s := range scopes {
-		if err := w.Quotas.Settle(ctx, s.name, day, delta); err != nil {
-			w.Log.WarnContext(ctx, "settle budget", "scope", s.word, "delta", delta, "err", err)
+		if err := w.Quotas.Settle(ctx, s, day, delta); err != nil {
+			w.Log.WarnContext(ctx, "settle budget", "scope", s, "delta", delta, "err", err)
 		}
 	}
 }
@@ -171,7 +185,7 @@ func (w *Worker) release(ctx context.Context, m chat.Message, hold Hold, amount 
 		return k, Effects{}, nil
 	})
 	if err == nil && h.Amount > 0 {
-		w.settleAll(ctx, w.Config.Budget.limited(m), h.Day, amount-h.Amount)
+		w.settleAll(ctx, h.Scopes, h.Day, amount-h.Amount)
 	}
 }
 
@@ -182,7 +196,7 @@ func (a *attempt) warning(ctx context.Context, language string) string {
 	if w.Quotas == nil {
 		return ""
 	}
-	for _, s := range w.Config.Budget.limited(a.m) {
+	for _, s := range a.profile.Budget.limited(a.m) {
 		used, err := w.used(ctx, s)
 		if err != nil {
 			w.Log.WarnContext(ctx, "read budget", "scope", s.word, "err", err)
@@ -208,11 +222,12 @@ func (w *Worker) usage(ctx context.Context, m chat.Message, language string) (st
 	if w.Quotas == nil {
 		return words.Say("usage.off"), nil
 	}
+	budget := w.profile(m).Budget
 	text := words.Say(string(chat.KindUsage))
-	if w.Config.Budget.Money {
+	if budget.Money {
 		text = words.Say("usage.money")
 	}
-	for _, s := range w.Config.Budget.scopes(m) {
+	for _, s := range budget.scopes(m) {
 		if s.word != "user" && s.limit == 0 {
 			continue
 		}
@@ -220,9 +235,9 @@ func (w *Worker) usage(ctx context.Context, m chat.Message, language string) (st
 		if err != nil {
 			return "", fmt.Errorf("read usage: %w", err)
 		}
-		line := w.unit(used)
+		line := budget.unit(used)
 		if s.limit > 0 {
-			line = words.Say("usage.of", line, w.unit(s.limit), used*100/s.limit)
+			line = words.Say("usage.of", line, budget.unit(s.limit), used*100/s.limit)
 		}
 		text += "\n- " + words.Say("usage."+s.word, line)
 	}
@@ -230,8 +245,8 @@ func (w *Worker) usage(ctx context.Context, m chat.Message, language string) (st
 }
 
 // unit writes an amount as people read it.
-func (w *Worker) unit(n int64) string {
-	if w.Config.Budget.Money {
+func (b Budget) unit(n int64) string {
+	if b.Money {
 		return fmt.Sprintf("%.2f", float64(n)/1e6)
 	}
 	s := fmt.Sprint(n)

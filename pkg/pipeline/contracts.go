@@ -200,6 +200,7 @@ const (
 	MetricDeadLetters    = "DeadLetters"
 	MetricThrottled      = "Throttled"
 	MetricNoSources      = "AnswersWithoutSources"
+	MetricAnswers        = "Answers"
 )
 
 // Metrics receives measurements. Durations are in milliseconds. labels are

@@ -21,8 +21,9 @@ type Control struct {
 	Memory   Memory
 	Requests Outbox
 	Replies  Outbox
-	Letters  Outbox // the control queue's dead letters
-	Language string
+	Letters  Outbox   // the control queue's dead letters
+	Profile  Profile  // of places that have none of their own
+	Profiles Profiles // nil: every place has Profile
 	Policy   Policy
 	Metrics  Metrics
 	Log      *slog.Logger
@@ -82,7 +83,7 @@ func (c *Control) do(ctx context.Context, m chat.Message) error {
 		return c.feedback(ctx, m)
 	case chat.KindOpened:
 		r := replyTo(m, 1, chat.Opened)
-		r.Seq, r.Language = 1, languageFor(m, c.Language)
+		r.Seq, r.Language = 1, c.language(m)
 		return SendReply(ctx, c.Replies, r)
 	default:
 		return Permanent(ReasonUnreadable, fmt.Errorf("a message of kind %q is not for the control queue", m.Kind))
@@ -117,7 +118,7 @@ func (c *Control) deleted(ctx context.Context, m chat.Message) error {
 	}
 	m.ID = m.Subject
 	r := replyTo(m, k.Fence, k.FinalKind)
-	r.Seq, r.Language = k.FinalSeq, languageFor(m, c.Language)
+	r.Seq, r.Language = k.FinalSeq, c.language(m)
 	return SendReply(ctx, c.Replies, r)
 }
 
@@ -246,12 +247,17 @@ func (c *Control) feedback(ctx context.Context, m chat.Message) error {
 // say answers a control gesture itself.
 func (c *Control) say(ctx context.Context, m chat.Message, key string) error {
 	r := replyTo(m, 1, chat.Notice)
-	r.Seq, r.Language = 1, languageFor(m, c.Language)
+	r.Seq, r.Language = 1, c.language(m)
 	r.Markdown = phrase.In(r.Language).Say(key)
 	if err := SendReply(ctx, c.Replies, r); err != nil {
 		return errors.Join(errors.New("publish"), err)
 	}
 	return nil
+}
+
+// language is the tag of the language to speak to m's author in.
+func (c *Control) language(m chat.Message) string {
+	return languageFor(m, profileOf(c.Profiles, c.Profile, m).Language)
 }
 
 func (c *Control) ledger() ledger {

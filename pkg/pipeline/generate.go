@@ -22,6 +22,7 @@ func (a *attempt) generate(ctx context.Context, p Prompt, passages []Passage) (T
 	t := Turn{
 		TurnKey:  a.turnKey(),
 		Author:   a.m.Author,
+		Profile:  a.profile.Name,
 		Question: a.m.Text,
 		// What was attached is part of the question from now on.
 		Attachments: attachedText(p.Attachments),
@@ -77,7 +78,7 @@ func (a *attempt) collect(ctx context.Context, p Prompt, out *emitter, t *Turn) 
 		}
 		t.Usage, t.Model = d.Usage, d.Model
 		if d.Stop == StopLength {
-			b.WriteString(closing(b.String()) + "\n\n" + phrase.In(a.w.language(a.m)).Say("truncated.mark"))
+			b.WriteString(closing(b.String()) + "\n\n" + phrase.In(a.language()).Say("truncated.mark"))
 		}
 		return b.String(), nil
 	}
@@ -110,8 +111,8 @@ func (a *attempt) prompt(ctx context.Context) (Prompt, []Passage, error) {
 	}
 	p := Prompt{
 		MessageID: a.m.ID,
-		Model:     c.Models[a.m.Model],
-		System:    c.System,
+		Model:     a.profile.model(a.m.Model),
+		System:    a.profile.System,
 		Question:  question(a.m),
 		MaxTokens: c.MaxTokens,
 	}
@@ -122,7 +123,7 @@ func (a *attempt) prompt(ctx context.Context) (Prompt, []Passage, error) {
 	if a.m.Viewing || a.m.Threaded && len(turns) == 0 {
 		p.Context = a.thread(ctx, marks.ResetBefore)
 	}
-	if a.w.Retriever != nil {
+	if a.profile.Retriever != nil {
 		a.research(ctx, &p)
 	}
 	return p, p.Passages, nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -34,23 +33,19 @@ var drafted = regexp.MustCompile(`(?s)^\s*Q[:：]\s*([^\n]+)\n+\s*A[:：]\s*(.+)
 func documentID(c chat.Conversation) string { return "thread:" + c.Group() }
 
 // cannotKeep is the phrase that says why nothing can be remembered, "" if it can.
-func (w *Worker) cannotKeep() string {
+func (w *Worker) cannotKeep(p Profile) string {
 	switch {
 	case w.Knowledge == nil:
 		return "remember.off"
-	case len(w.Config.Approvers) == 0:
+	case len(p.Approvers) == 0:
 		return "remember.no_approvers"
 	}
 	return ""
 }
 
-func (w *Worker) approves(who chat.Author) bool {
-	return !who.External && slices.Contains(w.Config.Approvers, who.ID)
-}
-
 // propose answers a wish to remember a thread with a draft.
 func (w *Worker) propose(ctx context.Context, d Delivery, m chat.Message) Settlement {
-	if why := w.cannotKeep(); why != "" {
+	if why := w.cannotKeep(w.profile(m)); why != "" {
 		return w.say(ctx, m, why)
 	}
 	return w.ask(ctx, d, m)
@@ -60,17 +55,17 @@ func (w *Worker) propose(ctx context.Context, d Delivery, m chat.Message) Settle
 func (a *attempt) draft(ctx context.Context) error {
 	said := a.discussion(ctx)
 	if said == "" {
-		said = phrase.In(a.w.language(a.m)).Say("remember.nothing")
+		said = phrase.In(a.language()).Say("remember.nothing")
 		return a.commit(ctx, Turn{TurnKey: a.turnKey(), Author: a.m.Author, Question: a.m.Text, Answer: said, AnsweredAt: a.w.now()}, false)
 	}
 	p := Prompt{
-		MessageID: a.m.ID, Model: a.m.Model, System: a.w.Config.System, MaxTokens: a.w.Config.MaxTokens,
+		MessageID: a.m.ID, Model: a.profile.model(a.m.Model), System: a.profile.System, MaxTokens: a.w.Config.MaxTokens,
 		Context: said, Question: draftRequest,
 	}
 	if err := a.reserve(ctx, p); err != nil {
 		return causeOf(ctx, err)
 	}
-	t := Turn{TurnKey: a.turnKey(), Author: a.m.Author, Question: a.m.Text}
+	t := Turn{TurnKey: a.turnKey(), Author: a.m.Author, Profile: a.profile.Name, Question: a.m.Text}
 	ctx, cancel := context.WithTimeoutCause(ctx, a.w.config().Generation, Transient(ReasonModel, errDeadline))
 	defer cancel()
 	var b strings.Builder
@@ -190,10 +185,11 @@ func (w *Worker) decide(ctx context.Context, m chat.Message) Settlement {
 
 // decision does what m says and returns the phrase that tells of it.
 func (w *Worker) decision(ctx context.Context, m chat.Message) (string, error) {
-	if why := w.cannotKeep(); why != "" {
+	p := w.profile(m)
+	if why := w.cannotKeep(p); why != "" {
 		return why, nil
 	}
-	if !w.approves(m.Author) {
+	if !p.approves(m.Author) {
 		return "remember.approvers", nil
 	}
 	draft, wish, err := w.pending(ctx, m)
@@ -315,11 +311,11 @@ func (w *Worker) outcome(m chat.Message) string { return "remember." + verb[m.Ki
 
 // forget removes what was remembered of m's thread.
 func (w *Worker) forget(ctx context.Context, m chat.Message) Settlement {
-	said := "forget"
+	said, p := "forget", w.profile(m)
 	switch {
-	case w.cannotKeep() != "":
-		said = w.cannotKeep()
-	case !w.approves(m.Author):
+	case w.cannotKeep(p) != "":
+		said = w.cannotKeep(p)
+	case !p.approves(m.Author):
 		said = "remember.approvers"
 	default:
 		if err := w.Knowledge.Forget(ctx, documentID(m.Conversation)); err != nil {

@@ -47,7 +47,7 @@ type knowledge struct {
 // research looks p's question up, adds what it finds, and prepares what keeps the
 // answer to it. Whatever fails, the question is still answered.
 func (a *attempt) research(ctx context.Context, p *Prompt) {
-	words := phrase.In(a.w.language(a.m))
+	words := phrase.In(a.language())
 	if searchable(a.m.Text) {
 		found, err := a.retrieve(ctx, *p)
 		switch {
@@ -58,7 +58,7 @@ func (a *attempt) research(ctx context.Context, p *Prompt) {
 		case len(found) == 0:
 			measure(a.w.Metrics, MetricNoSources, 1, "why", "nothing")
 			a.known.note = words.Say("nothing.found")
-			if whom := a.w.config().AskWhom; whom != "" {
+			if whom := a.profile.AskWhom; whom != "" {
 				a.known.note += " " + words.Say("ask.whom", whom)
 			}
 			p.System = strings.TrimSpace(p.System + "\n\n" + emptyNotice)
@@ -67,7 +67,7 @@ func (a *attempt) research(ctx context.Context, p *Prompt) {
 			p.System = strings.TrimSpace(p.System + "\n\n" + groundNotice)
 		}
 	}
-	a.known.links = linksOf(*p, a.w.config().System, words.Say("link.removed"))
+	a.known.links = linksOf(*p, a.profile.System, words.Say("link.removed"))
 }
 
 // retrieve searches for what the question means in its conversation.
@@ -75,7 +75,7 @@ func (a *attempt) retrieve(ctx context.Context, p Prompt) ([]Passage, error) {
 	query := a.query(ctx, p.History, p.Question)
 	ctx, cancel := context.WithTimeoutCause(ctx, retrieving, errors.New("the search took too long"))
 	defer cancel()
-	return a.w.Retriever.Retrieve(ctx, query, a.w.config().Passages)
+	return a.profile.Retriever.Retrieve(ctx, query, a.w.config().Passages)
 }
 
 // query is the question as it can be searched for.

@@ -61,6 +61,8 @@ type Case struct {
 type Hold struct {
 	Day    string `json:"day"` // YYYYMMDD, in UTC
 	Amount int64  `json:"amount"`
+	// Scopes are the counters it was reserved in: the budget may change meanwhile.
+	Scopes []string `json:"scopes,omitempty"`
 }
 
 // TurnKey locates a turn.
@@ -79,7 +81,8 @@ type Turn struct {
 	Citations []chat.Citation
 	Usage     chat.Usage
 	Model     string
-	Stopped   bool // the answer was cut short by the person
+	Profile   string // Profile.Name of the place when it was asked
+	Stopped   bool   // the answer was cut short by the person
 	Feedback  string
 	// Attachments is the text of documents that came with the question.
 	Attachments string

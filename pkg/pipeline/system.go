@@ -27,7 +27,7 @@ type System struct {
 	Quotas     Quotas // nil: nothing is counted
 	Price      func(model string, u chat.Usage) (cost float64, ok bool)
 	Model      Model
-	Retriever  Retriever
+	Profiles   Profiles
 	Rewriter   Rewriter
 	Parsers    map[string]Parser
 	Posters    map[chat.Platform]Poster
@@ -55,7 +55,7 @@ func (s *System) Ingress() *Ingress {
 func (s *System) Controller() *Control {
 	return &Control{
 		Cases: s.Cases, Memory: s.Memory, Requests: s.Requests.Queue, Replies: s.Replies.Queue,
-		Letters: s.Control.Letters, Language: s.Config.Language, Policy: s.Config.Policy,
+		Letters: s.Control.Letters, Profile: s.Config.Profile, Profiles: s.Profiles, Policy: s.Config.Policy,
 		Metrics: s.Metrics, Log: s.Log, Now: s.Now,
 	}
 }
@@ -64,7 +64,7 @@ func (s *System) Controller() *Control {
 func (s *System) Worker() *Worker {
 	return &Worker{
 		Cases: s.Cases, Memory: s.Memory, Visibility: s.Requests.Queue, Replies: s.Replies.Queue,
-		Letters: s.Requests.Letters, Control: s.Controller(), Model: s.Model, Retriever: s.Retriever, Rewriter: s.Rewriter,
+		Letters: s.Requests.Letters, Control: s.Controller(), Model: s.Model, Profiles: s.Profiles, Rewriter: s.Rewriter,
 		Quotas: s.Quotas, Price: s.Price, Gate: NewGate(), Suspects: NewLane(),
 		Readers: s.Readers, Extract: s.Extract, Knowledge: s.Knowledge, Metrics: s.Metrics, Log: s.Log, Now: s.Now, Config: s.Config,
 	}

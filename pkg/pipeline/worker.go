@@ -15,37 +15,19 @@ import (
 
 // WorkerConfig is what an operator may choose. Zero values take the defaults.
 type WorkerConfig struct {
-	System    string // the system prompt
-	MaxTokens int    // of an answer; 0 leaves it to the model package
-	// Models are what people may ask for by name, and the id of each. A name that
-	// is not here is answered by the configured model.
-	Models       map[string]string
-	MemoryTurns  int    // of a window; default 20
-	MemoryTokens int    // of a window; default 8,000
-	External     bool   // people of other organisations are answered in Slack, too
-	FollowUps    string // FollowAsker (default), FollowAnyone, FollowNever
-	Language     string // of Parley's own words when the person's is unknown
-	Version      string // of Parley, for letters
+	Profile      Profile // of places that have none of their own
+	MaxTokens    int     // of an answer; 0 leaves it to the model package
+	MemoryTurns  int     // of a window; default 20
+	MemoryTokens int     // of a window; default 8,000
+	Version      string  // of Parley, for letters
 	Policy       Policy
-	Budget       Budget
 	Seats        Seats
 	Generation   time.Duration // deadline of one model call; default 240 s
 	FileTokens   int           // of documents attached to a question, and of those a window remembers; default 20,000
 	ThreadLimit  int           // messages read of a thread people began; default 50
 	Passages     int           // passages retrieved for a question; default 5
-	AskWhom      string        // named where the knowledge base holds nothing; "" is nobody
-	// Approvers are the ids of the people who may have threads remembered and
-	// forgotten; RememberDays is for how long, 0 for ever.
-	Approvers    []string
-	RememberDays int
+	RememberDays int           // how long a remembered thread is kept; 0 is for ever
 }
-
-// Who may follow up in a thread without mentioning Parley.
-const (
-	FollowAsker  = "asker"
-	FollowAnyone = "anyone"
-	FollowNever  = "never"
-)
 
 // The worker's rhythm: a crash is noticed after hidden, not after the queue's
 // own visibility, and the lease never outlives the visibility.
@@ -71,7 +53,7 @@ type Worker struct {
 	Letters    Outbox // the requests queue's dead letters
 	Control    *Control
 	Model      Model
-	Retriever  Retriever                // nil: none, and links are left alone
+	Profiles   Profiles                 // nil: every place has Config.Profile
 	Rewriter   Rewriter                 // nil: none
 	Readers    map[chat.Platform]Reader // a missing platform reads nothing
 	Extract    Extract                  // nil: no files are read
@@ -169,6 +151,7 @@ func (w *Worker) attempts(ctx context.Context, d Delivery, m chat.Message, log *
 			stored.Token = m.Token
 			a.m = stored
 		}
+		a.profile = w.profile(a.m)
 		err = a.run(ctx)
 		if errors.Is(err, errRevised) {
 			a.giveBack(ctx)
@@ -222,16 +205,17 @@ func (w *Worker) republish(ctx context.Context, m chat.Message, k Case) error {
 	if !ok {
 		return nil // the memory has expired; so long after, the answer was shown
 	}
-	r := answerOf(m, k, t, w.language(m))
+	r := answerOf(m, k, t, w.profile(m))
 	r.Again = true
 	return SendReply(ctx, w.Replies, r)
 }
 
 // answerOf is the terminal snapshot of a committed turn.
-func answerOf(m chat.Message, k Case, t Turn, language string) chat.Reply {
+func answerOf(m chat.Message, k Case, t Turn, p Profile) chat.Reply {
+	language := languageFor(m, p.Language)
 	r := replyTo(m, k.Fence, k.FinalKind)
 	r.Seq, r.Markdown, r.Citations = k.FinalSeq, t.Answer, t.Citations
-	r.Usage, r.Model, r.Language = t.Usage, t.Model, language
+	r.Usage, r.Model, r.Choices, r.Language = t.Usage, t.Model, p.choices(), language
 	proposal(&r, m)
 	if k.failedAnew() {
 		words := phrase.In(language)
@@ -276,7 +260,7 @@ func (w *Worker) notice(ctx context.Context, m chat.Message) Settlement {
 // DingTalk a person of the organisation may look like an outsider, while the robot
 // is not published, and DINGTALK_CORP_ID refuses outsiders before they are queued.
 func (w *Worker) outsider(m chat.Message) bool {
-	return m.Author.External && !w.Config.External && m.Conversation.Platform == chat.Slack && !m.Kind.Control()
+	return m.Author.External && m.Conversation.Platform == chat.Slack && !m.Kind.Control() && !w.profile(m).External
 }
 
 // refuse tells a person of another organisation that they are not answered. Nothing
@@ -303,16 +287,16 @@ func (w *Worker) wanted(ctx context.Context, m chat.Message) (bool, error) {
 	if !m.FollowUp {
 		return true, nil
 	}
-	c := w.config()
-	if c.FollowUps == FollowNever {
+	policy := w.profile(m).FollowUps
+	if policy == FollowNever {
 		return false, nil
 	}
-	turns, err := w.Memory.Recent(ctx, m.Conversation.Key(), Window{Before: m.SentAt, Turns: c.MemoryTurns, Tokens: 1 << 30})
+	turns, err := w.Memory.Recent(ctx, m.Conversation.Key(), Window{Before: m.SentAt, Turns: w.config().MemoryTurns, Tokens: 1 << 30})
 	if err != nil {
 		return false, err
 	}
 	for _, t := range turns {
-		if c.FollowUps == FollowAnyone || t.Author.ID == m.Author.ID {
+		if policy == FollowAnyone || t.Author.ID == m.Author.ID {
 			return true, nil
 		}
 	}
@@ -320,7 +304,7 @@ func (w *Worker) wanted(ctx context.Context, m chat.Message) (bool, error) {
 }
 
 // language is the tag of the language to speak to m's author in.
-func (w *Worker) language(m chat.Message) string { return languageFor(m, w.config().Language) }
+func (w *Worker) language(m chat.Message) string { return languageFor(m, w.profile(m).Language) }
 
 func languageFor(m chat.Message, fallback string) string {
 	if l := phrase.Detect(m.Text); l != "" {
@@ -351,9 +335,6 @@ func (w *Worker) config() WorkerConfig {
 	}
 	if c.MemoryTokens == 0 {
 		c.MemoryTokens = 8000
-	}
-	if c.FollowUps == "" {
-		c.FollowUps = FollowAsker
 	}
 	if c.Policy.Tries == 0 {
 		c.Policy = DefaultPolicy()

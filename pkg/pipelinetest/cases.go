@@ -41,7 +41,7 @@ func (c *storeCase) fullCase() pipeline.Case {
 		Message:  []byte(`{"v":1,"message":{"text":"` + strings.Repeat("问", 15<<10) + `"}}`),
 		EditedAt: c.at(3), Turn: c.turn(conversation, 0).TurnKey,
 		FinalSeq: 9, FinalKind: chat.Final, UpdatedAt: c.at(4),
-		Hold: pipeline.Hold{Day: "20261121", Amount: 12_345},
+		Hold: pipeline.Hold{Day: "20261121", Amount: 12_345, Scopes: []string{"user:slack/A/U", "workspace:slack/A/"}},
 	}
 }
 

@@ -64,7 +64,7 @@ func testTurnRoundTrip(c *storeCase) {
 	want.Answer = strings.Repeat("答案 with `code` and\n\n| a table |\n", 4000)
 	want.Citations = []chat.Citation{{Number: 1, Title: "手册", URL: "https://example.com/a?b=c", Page: 3, Heading: "H", Quote: "q", Score: 0.75}}
 	want.Usage = chat.Usage{Input: 1, Output: 2, CacheRead: 3, CacheWrite: 4}
-	want.Model, want.Stopped, want.Feedback, want.Attachments = "m", true, "down", "text of a file"
+	want.Model, want.Profile, want.Stopped, want.Feedback, want.Attachments = "m", "terraform", true, "down", "text of a file"
 	c.put(want)
 	got, ok, err := c.Memory.Turn(deadline(c.T), want.TurnKey)
 	if err != nil || !ok {

@@ -49,12 +49,12 @@ func (p *Parser) parseCommand(c command, now time.Time) (pipeline.Parsed, error)
 		},
 		Author: chat.Author{ID: c.UserID, Team: id(c.TeamID)},
 		SentAt: now,
-		Route: Route{
-			AppID: app, Team: id(c.TeamID), Channel: c.ChannelID, ChannelType: channelType(c.ChannelName),
-			User: c.UserID, UserTeam: id(c.TeamID), BotUser: id(p.cfg.BotUser),
-			ResponseURL: p.trustedURL(c.ResponseURL, maxURL),
-		}.JSON(),
 	}
+	Route{
+		AppID: app, Team: id(c.TeamID), Channel: c.ChannelID, ChannelType: channelType(c.ChannelName),
+		User: c.UserID, UserTeam: id(c.TeamID), BotUser: id(p.cfg.BotUser),
+		ResponseURL: p.trustedURL(c.ResponseURL, maxURL),
+	}.take(&msg)
 	text, _ := clean(c.Text, id(p.cfg.BotUser))
 	msg.Kind, msg.Text = commandKind(text)
 	parsed := pipeline.Parsed{Messages: []chat.Message{msg}}

@@ -175,7 +175,7 @@ func (p *Parser) press(msg *chat.Message, v ButtonValue, i *interaction, at plac
 	if strings.HasPrefix(msg.Conversation.Thread, slashThread) {
 		route.ThreadTS = "" // an ephemeral answer: there is no thread to post in
 	}
-	msg.Route = route.JSON()
+	route.take(msg)
 }
 
 // parseShortcut handles the message shortcut that keeps a thread as knowledge.
@@ -190,7 +190,7 @@ func (p *Parser) parseShortcut(i *interaction, now time.Time) (pipeline.Parsed, 
 	chosen := firstTS(i.ActionTS)
 	msg := chat.Message{Kind: chat.KindRemember, Author: i.author(), SentAt: timeOr(chosen, now)}
 	msg.ID = at.id() + ":" + string(msg.Kind) + ":" + chosen
-	msg.Route = p.interactionRoute(i, at, msg.Author).JSON()
+	p.interactionRoute(i, at, msg.Author).take(&msg)
 	at.settle(&msg)
 	return pipeline.Parsed{Messages: []chat.Message{msg}}, nil
 }
@@ -214,9 +214,9 @@ func (p *Parser) parseView(i *interaction, now time.Time) (pipeline.Parsed, erro
 		Conversation: v.Conversation, Author: i.author(), SentAt: now,
 	}
 	msg.Text, _ = clean(i.View.State.Values[FieldReason][FieldReason].Value, "")
-	msg.Route = Route{
+	Route{
 		AppID: i.AppID, Team: id(i.Team.ID), Channel: v.Conversation.Channel,
 		User: msg.Author.ID, UserTeam: msg.Author.Team,
-	}.JSON()
+	}.take(&msg)
 	return pipeline.Parsed{Messages: []chat.Message{msg}}, nil
 }

@@ -102,7 +102,7 @@ func (p *Parser) message(e *envelope, m *event, at place, r reading) chat.Messag
 		route.Viewing, route.ViewingTS = m.AppContext.at()
 		msg.Viewing = route.Viewing != ""
 	}
-	msg.Route = route.JSON()
+	route.take(&msg)
 	at.settle(&msg)
 	return msg
 }

@@ -75,6 +75,6 @@ func (p *Parser) parseOpened(e *envelope, now time.Time) (pipeline.Parsed, error
 		route.ThreadTS = ev.Thread.ThreadTS
 	}
 	route.Viewing, route.ViewingTS = seen.at()
-	msg.Route = route.JSON()
+	route.take(&msg)
 	return pipeline.Parsed{Messages: []chat.Message{msg}}, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+
+	"parley/pkg/chat"
 )
 
 // Channel types as events carry them. Ids cannot tell: a private channel's may
@@ -63,6 +65,9 @@ func (r Route) JSON() json.RawMessage {
 	}
 	return data
 }
+
+// take has m answered by r, for the workspace that r is of.
+func (r Route) take(m *chat.Message) { m.Route, m.Workspace = r.JSON(), r.Team }
 
 // LogValue keeps ResponseURL out of logs.
 func (r Route) LogValue() slog.Value {

@@ -25,6 +25,7 @@ type turnRecord struct {
 	Feedback    string          `json:"feedback,omitempty"`
 	Attachments string          `json:"attachments,omitempty"`
 	AnsweredAt  time.Time       `json:"answered_at,omitzero"`
+	Profile     string          `json:"profile,omitempty"`
 }
 
 func encodeTurn(t *pipeline.Turn) ([]byte, error) {
@@ -32,7 +33,7 @@ func encodeTurn(t *pipeline.Turn) ([]byte, error) {
 		return nil, nil
 	}
 	return json.Marshal(turnRecord{
-		t.Author, t.Question, t.Answer, t.Citations, t.Usage, t.Model, t.Stopped, t.Feedback, t.Attachments, t.AnsweredAt,
+		t.Author, t.Question, t.Answer, t.Citations, t.Usage, t.Model, t.Stopped, t.Feedback, t.Attachments, t.AnsweredAt, t.Profile,
 	})
 }
 
@@ -43,7 +44,7 @@ func decodeTurn(key pipeline.TurnKey, record []byte) (pipeline.Turn, error) {
 	}
 	return pipeline.Turn{
 		TurnKey: key, Author: r.Author, Question: r.Question, Answer: r.Answer, Citations: r.Citations,
-		Usage: r.Usage, Model: r.Model, Stopped: r.Stopped, Feedback: r.Feedback, Attachments: r.Attachments, AnsweredAt: r.AnsweredAt,
+		Usage: r.Usage, Model: r.Model, Stopped: r.Stopped, Feedback: r.Feedback, Attachments: r.Attachments, AnsweredAt: r.AnsweredAt, Profile: r.Profile,
 	}, nil
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // Two models to choose from.
-var choices = pipeline.WorkerConfig{Models: map[string]string{"Fast": "vendor.fast:1", "Thorough": "vendor.thorough:1"}}
+var choices = pipeline.WorkerConfig{Profile: pipeline.Profile{Models: []pipeline.Choice{{Name: "Fast", ID: "vendor.fast:1"}, {Name: "Thorough", ID: "vendor.thorough:1"}}}}
 
 // The asker has another model answer: the new answer takes the place of the old.
 // The edit may fail, or seem to.

@@ -32,7 +32,7 @@ func TestOutsiders(t *testing.T) {
 	for name, who := range map[string]func(envelope, event map[string]any){"outsider": fromOutside, "untold": untold} {
 		for _, fault := range []slacktest.Fault{{}, slacktest.CutBefore(), slacktest.CutAfter()} {
 			for _, allowed := range []bool{false, true} {
-				inWorld(t, worldOptions{config: pipeline.WorkerConfig{External: allowed}}, func(w *world) {
+				inWorld(t, worldOptions{config: pipeline.WorkerConfig{Profile: pipeline.Profile{External: allowed}}}, func(w *world) {
 					p := w.boot(nil)
 					w.slack.Inject("chat.postMessage", 1, fault)
 					q, event := w.mention("C1", "", "what is our revenue?")

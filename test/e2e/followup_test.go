@@ -18,7 +18,7 @@ func TestFollowUps(t *testing.T) {
 	} {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, worldOptions{config: pipeline.WorkerConfig{FollowUps: policy}}, func(w *world) {
+			inWorld(t, worldOptions{config: pipeline.WorkerConfig{Profile: pipeline.Profile{FollowUps: policy}}}, func(w *world) {
 				p := w.boot(nil)
 				root, event := w.mention("C1", "", "tell me about rivers")
 				p.accept(event)

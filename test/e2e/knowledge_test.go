@@ -113,7 +113,7 @@ func TestWithoutSources(t *testing.T) {
 		}
 		return nil, nil
 	})
-	inWorld(t, worldOptions{docs: docs, config: pipeline.WorkerConfig{AskWhom: "the help desk"}}, func(w *world) {
+	inWorld(t, worldOptions{docs: docs, config: pipeline.WorkerConfig{Profile: pipeline.Profile{AskWhom: "the help desk"}}}, func(w *world) {
 		p := w.boot(nil)
 		for _, c := range []struct{ question, says, not string }{
 			{"is the knowledge base broken today", "this answer has no sources", "found nothing"},

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"maps"
 	"net/http"
 	"path"
-	"slices"
 	"sync"
 	"time"
 
@@ -63,7 +61,6 @@ func (p *process) build(log *slog.Logger) *pipeline.System {
 	w, faults, store := p.w, p.faults, p.store
 	api, err := slackapi.New(slackapi.Config{
 		Token: func() string { return slacktest.DefaultToken }, BaseURL: w.slack.APIURL(), Log: log,
-		Models:     slices.Sorted(maps.Keys(w.opts.config.Models)),
 		HTTPClient: &http.Client{Transport: faulty{faults, fileStore{w, w.slack.Transport()}}, Timeout: 8 * time.Second},
 	})
 	if err != nil {
@@ -71,7 +68,7 @@ func (p *process) build(log *slog.Logger) *pipeline.System {
 	}
 	parser, err := slack.NewParser(slack.Config{
 		Secrets:   func() []string { return []string{slacktest.DefaultSecret} },
-		FollowUps: w.opts.config.FollowUps != pipeline.FollowNever, APIURL: w.slack.APIURL(),
+		FollowUps: w.opts.config.Profile.FollowUps != pipeline.FollowNever, APIURL: w.slack.APIURL(),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -79,15 +76,19 @@ func (p *process) build(log *slog.Logger) *pipeline.System {
 	channel := func(name string) pipeline.Channel {
 		return pipeline.Channel{Queue: faults.Queue(name, store.Queue(name)), Letters: faults.Outbox(name+"-dead", store.DeadLetterOutbox(name))}
 	}
+	config := w.opts.config
+	if config.Profile.Retriever == nil {
+		config.Profile.Retriever = w.opts.docs
+	}
 	return &pipeline.System{
 		Requests: channel(sqlitestore.Requests), Control: channel(sqlitestore.Control), Replies: channel(sqlitestore.Replies),
 		Cases: faults.Cases(store), Memory: faults.Memory(store), Deliveries: faults.Deliveries(store),
-		Model: watched{w, faults}, Retriever: w.opts.docs,
+		Model:   watched{w, faults},
 		Parsers: map[string]pipeline.Parser{slack.PathEvents: parser, slack.PathCommands: parser, slack.PathInteractions: parser},
 		Posters: map[chat.Platform]pipeline.Poster{chat.Slack: api.Poster()},
 		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: api.Reader()},
 		Extract: extract.Text, Knowledge: w.opts.knowledge,
-		Workers: w.opts.workers, Config: w.opts.config, Log: log,
+		Workers: w.opts.workers, Config: config, Log: log,
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 func discussed(t *testing.T, test func(w *world, p *process, root slacktest.Message, kept func() string)) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "notes")
-	opts := worldOptions{knowledge: notes.New(dir, nil), config: pipeline.WorkerConfig{Approvers: []string{bob}}}
+	opts := worldOptions{knowledge: notes.New(dir, nil), config: pipeline.WorkerConfig{Profile: pipeline.Profile{Approvers: []string{bob}}}}
 	inWorld(t, opts, func(w *world) {
 		p := w.boot(nil)
 		root := w.slack.Say("C1", "", ann, "How do we rotate the signing key?")
@@ -125,7 +125,7 @@ func TestRejectedIsNotRemembered(t *testing.T) {
 func TestRememberingIsOff(t *testing.T) {
 	t.Parallel()
 	for want, opts := range map[string]worldOptions{
-		"no knowledge base": {config: pipeline.WorkerConfig{Approvers: []string{bob}}},
+		"no knowledge base": {config: pipeline.WorkerConfig{Profile: pipeline.Profile{Approvers: []string{bob}}}},
 		"nobody is named":   {knowledge: notes.New("unused", nil)},
 	} {
 		inWorld(t, opts, func(w *world) {

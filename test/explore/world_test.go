@@ -351,7 +351,7 @@ func (w *world) handler(p *process, name string) pipeline.Handler {
 			Cases: g, Memory: g, Visibility: w.requests, Replies: outbox{p, w.replies}, Letters: outbox{p, w.requestsDead},
 			Control: control, Model: gatedModel{p, w.model, w.store}, Log: quietLog, Now: now,
 			Config: pipeline.WorkerConfig{
-				MaxTokens: 10, Budget: pipeline.Budget{User: w.scenario.budget}, Seats: pipeline.Seats{User: w.scenario.seats},
+				MaxTokens: 10, Profile: pipeline.Profile{Budget: pipeline.Budget{User: w.scenario.budget}}, Seats: pipeline.Seats{User: w.scenario.seats},
 			},
 		}
 		if w.scenario.budget > 0 {

@@ -21,7 +21,7 @@ const ann = "U0ANN00001"
 func budgeted(b pipeline.Budget) world.Options {
 	return world.Options{
 		Slack:  slacktest.Options{PerMinute: generous, PostBurst: 1000},
-		Config: pipeline.WorkerConfig{System: "Be brief.", MaxTokens: 100, Budget: b},
+		Config: pipeline.WorkerConfig{MaxTokens: 100, Profile: pipeline.Profile{System: "Be brief.", Budget: b}},
 	}
 }
 

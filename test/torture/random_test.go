@@ -38,7 +38,7 @@ func play(t *testing.T, form world.Form, seed uint64) {
 	o := world.Options{
 		Form: form, Workers: 2 + r.IntN(8), Forgetful: true,
 		Slack:  slacktest.Options{NoStreams: r.IntN(4) == 0, PlainApp: r.IntN(4) == 0},
-		Config: pipeline.WorkerConfig{Seats: pipeline.Seats{User: r.IntN(3)}, Budget: pipeline.Budget{User: int64(r.IntN(2)) * 1_000_000}},
+		Config: pipeline.WorkerConfig{Seats: pipeline.Seats{User: r.IntN(3)}, Profile: pipeline.Profile{Budget: pipeline.Budget{User: int64(r.IntN(2)) * 1_000_000}}},
 	}
 	world.In(t, o, func(w *world.World) {
 		cure := &demo.Model{Pace: 20 * time.Millisecond}

@@ -40,8 +40,6 @@ type Config struct {
 	Log        *slog.Logger     // nil: slog.Default
 	Metrics    pipeline.Metrics // may be nil
 	Now        func() time.Time // nil: time.Now
-	// Models are the names of the models that the asker may have answer instead.
-	Models []string
 }
 
 // Client calls Slack's Web API for one installation. It is safe for concurrent

@@ -224,7 +224,7 @@ func (a *answer) again() []slack.Block {
 	}
 	v := slackin.ButtonValue{Subject: a.r.MessageID, Fence: a.r.Fence, Conversation: a.r.Conversation}
 	add(slackin.ActionRegenerate, a.words.Say("regenerate"), v)
-	for i, name := range a.c.cfg.Models {
+	for i, name := range a.r.Choices {
 		v.Model = name
 		add(slackin.ActionModel+strconv.Itoa(i), a.words.Say("try.model", name), v)
 	}
