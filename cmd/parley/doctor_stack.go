@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"parley/pkg/bedrock"
 	"parley/pkg/config"
 	"parley/pkg/dingtalk/dingapi"
 	"parley/pkg/secrets"
@@ -73,6 +74,7 @@ func stackChecks(ctx context.Context, stack string) ([]check, error) {
 		tableCheck(cfg, out["TableName"]),
 		modelCheck(m),
 		knowledgeCheck(cfg, out["KnowledgeBaseId"]),
+		rememberedCheck(cfg, out["KnowledgeBaseId"], out["RememberedSourceId"]),
 		endpointCheck("endpoint", out["HealthUrl"], http.MethodGet, http.StatusOK),
 		endpointCheck("signatures", out["SlackEventsUrl"], http.MethodPost, http.StatusUnauthorized),
 	}
@@ -148,6 +150,32 @@ func knowledgeCheck(cfg aws.Config, id string) check {
 			return "", err
 		}
 		return fmt.Sprintf("%s is %s", id, out.KnowledgeBase.Status), nil
+	}}
+}
+
+func rememberedCheck(cfg aws.Config, id, source string) check {
+	return check{"remembering", func(ctx context.Context) (string, error) {
+		if id == "" || source == "" {
+			return "", errOff{"the stack has no data source for threads; set Approvers, and CreateKnowledgeBase or KnowledgeBaseId"}
+		}
+		k, err := bedrock.NewKnowledge(bedrockagent.NewFromConfig(cfg), id, source)
+		if err != nil {
+			return "", err
+		}
+		states, err := k.Remembered(ctx)
+		if err != nil {
+			return "", err
+		}
+		failed := 0
+		for _, s := range states {
+			if s.Failed() {
+				failed++
+			}
+		}
+		if failed > 0 {
+			return "", fmt.Errorf("%d of %d remembered threads could not be indexed; have them remembered again", failed, len(states))
+		}
+		return fmt.Sprintf("%d threads in %s", len(states), source), nil
 	}}
 }
 

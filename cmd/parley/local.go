@@ -17,6 +17,7 @@ import (
 	"parley/pkg/demo"
 	"parley/pkg/docindex"
 	"parley/pkg/extract"
+	"parley/pkg/notes"
 	"parley/pkg/pipeline"
 	"parley/pkg/sqlitestore"
 	"parley/pkg/webchat"
@@ -47,6 +48,7 @@ type local struct {
 	system *pipeline.System
 	hub    *webchat.Hub
 	docs   *docindex.Index // nil without --docs
+	notes  *notes.Folder   // likewise
 	// off says, for each platform without credentials, what is missing.
 	off []string
 	// receivers hold sockets open instead of a public URL.
@@ -91,7 +93,7 @@ func openLocal(ctx context.Context, f localFlags) (*local, error) {
 		Log:     l.log,
 		Metrics: logMetrics{l.log},
 	}
-	if err := errors.Join(l.platforms(ctx), l.knowledge(ctx), l.remember()); err != nil {
+	if err := errors.Join(l.platforms(ctx), l.remember(ctx), l.knowledge(ctx)); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
 	return l, nil
@@ -189,6 +191,7 @@ func (l *local) serve(ctx context.Context, ready func(address string)) error {
 	}
 	if l.docs != nil {
 		receiving.Go(func() { l.docs.Watch(running, docsEvery) })
+		receiving.Go(func() { l.notes.Watch(running, expireEvery, l.log) })
 	}
 	ready(listener.Addr().String())
 	err = l.system.Run(running)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockagent"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockagentruntime"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -61,8 +62,9 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 		t config.Chat
 		m config.Model
 		l config.Limits
+		r config.Remember
 	)
-	if err := errors.Join(config.Load(&c), config.Load(&t), config.Load(&m), config.Load(&l)); err != nil {
+	if err := errors.Join(config.Load(&c), config.Load(&t), config.Load(&m), config.Load(&l), config.Load(&r)); err != nil {
 		return nil, err
 	}
 	price, err := bedrock.PriceOf(l.Prices, m.ID, l.Money())
@@ -71,6 +73,10 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 	}
 	user, channel, workspace := l.Budgets()
 	model, retriever, err := d.model(m)
+	if err != nil {
+		return nil, err
+	}
+	knowledge, err := d.knowledge(m, r)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +89,7 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 		return nil, err
 	}
 	base := pipeline.Profile{
-		Retriever: retriever, Language: t.Language, FollowUps: t.FollowUps, External: t.AllowExternal(), AskWhom: m.AskWhom,
+		Retriever: retriever, Language: t.Language, FollowUps: t.FollowUps, External: t.AllowExternal(), AskWhom: m.AskWhom, Approvers: r.Approvers,
 		Budget: pipeline.Budget{User: user, Channel: channel, Workspace: workspace, Money: l.Money()},
 	}
 	for _, choice := range m.ModelChoices() {
@@ -96,9 +102,9 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 		Cases: store, Memory: store, Quotas: store, Price: price, Gate: pipeline.NewGate(),
 		Visibility: own, Replies: sqsqueue.New(queues, c.Replies), Letters: sqsqueue.New(queues, c.RequestsDead),
 		Control: d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, base),
-		Model:   model, Rewriter: pipeline.ModelRewriter{Model: model}, Readers: readers, Extract: extract.Text, Metrics: d.metrics, Log: d.log,
+		Model:   model, Rewriter: pipeline.ModelRewriter{Model: model}, Readers: readers, Extract: extract.Text, Knowledge: knowledge, Metrics: d.metrics, Log: d.log,
 		Config: pipeline.WorkerConfig{
-			Profile: base, MaxTokens: m.MaxTokens, MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens, Version: d.version,
+			Profile: base, MaxTokens: m.MaxTokens, MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens, RememberDays: r.Days, Version: d.version,
 			Seats: pipeline.Seats{User: l.UserConcurrency, Workspace: l.WorkspaceConcurrency},
 		},
 	}
@@ -124,4 +130,12 @@ func (d deployment) model(m config.Model) (pipeline.Model, pipeline.Retriever, e
 		Filter: []byte(m.Filter), RerankModelARN: m.RerankModelARN,
 	})
 	return model, retriever, err
+}
+
+// knowledge is what threads are remembered in, nil where there is nothing.
+func (d deployment) knowledge(m config.Model, r config.Remember) (pipeline.Knowledge, error) {
+	if m.KnowledgeBase == "" || r.Source == "" {
+		return nil, nil
+	}
+	return bedrock.NewKnowledge(bedrockagent.NewFromConfig(d.aws), m.KnowledgeBase, r.Source)
 }

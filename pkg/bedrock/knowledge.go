@@ -40,13 +40,16 @@ func NewKnowledge(client *bedrockagent.Client, knowledgeBaseID, customSource str
 
 // Document is a piece of text to know. A permalink is a good ID, because citations
 // then lead there. Repeating a Request changes nothing, even after Forget. Expires
-// becomes the attribute "expires", in seconds since 1970, for filters.
+// becomes the attribute "expires", in seconds since 1970: a Retriever passes over the
+// document from then on.
 type Document = pipeline.Document
 
 var _ pipeline.Knowledge = (*Knowledge)(nil)
 
 // DocumentState is how far a document has got.
 type DocumentState struct {
+	ID        string
+	UpdatedAt time.Time // when the service last changed its state
 	// Status is the service's word: PENDING, STARTING, IN_PROGRESS, INDEXED,
 	// PARTIALLY_INDEXED, FAILED, IGNORED, NOT_FOUND, DELETING and so on.
 	Status string
@@ -58,8 +61,13 @@ func (s DocumentState) Failed() bool {
 	return s.Status == string(types.DocumentStatusFailed) || s.Status == string(types.DocumentStatusIgnored)
 }
 
-// Ingest puts d into the custom data source. It returns once the service has taken
-// it; DocumentState tells when it can be found.
+// indexing is how long Ingest watches a document that the service has taken. A thread
+// takes seconds; one that takes longer is looked up with DocumentState.
+const indexing = 20 * time.Second
+
+// Ingest puts d into the custom data source, and watches it for a while: a document
+// that the service takes and then cannot index is an error, one that is still being
+// indexed is none.
 func (k *Knowledge) Ingest(ctx context.Context, d Document) error {
 	switch {
 	case k.custom == "":
@@ -78,12 +86,46 @@ func (k *Knowledge) Ingest(ctx context.Context, d Document) error {
 	if err != nil {
 		return k.failure(ctx, "ingest into", err)
 	}
+	var s DocumentState
 	for _, detail := range out.DocumentDetails {
-		if s := stateOf(detail); s.Failed() {
-			return pipeline.Permanent(pipeline.ReasonUnavailable, fmt.Errorf("ingest into %s: %s: %s", k.id, s.Status, brief(s.Reason)))
+		s = stateOf(detail)
+	}
+	return k.indexed(ctx, d.ID, s)
+}
+
+// indexed waits, within bounds, until the document in state s has been indexed.
+func (k *Knowledge) indexed(ctx context.Context, documentID string, s DocumentState) error {
+	for end := time.Now().Add(indexing); s.underWay() && time.Now().Before(end); {
+		if err := sleep(ctx, 2*time.Second); err != nil {
+			return err
 		}
+		next, err := k.DocumentState(ctx, documentID)
+		if err != nil {
+			return nil //nolint:nilerr // it was taken; only how it went on is not known
+		}
+		s = next
+	}
+	if s.Failed() {
+		return pipeline.Permanent(pipeline.ReasonUnavailable, fmt.Errorf("ingest into %s: %s: %s", k.id, s.Status, brief(s.Reason)))
 	}
 	return nil
+}
+
+// gone reports whether the document is removed, or is being removed.
+func (s DocumentState) gone() bool {
+	switch types.DocumentStatus(s.Status) {
+	case types.DocumentStatusDeleting, types.DocumentStatusDeleteInProgress, types.DocumentStatusNotFound:
+		return true
+	}
+	return false
+}
+
+func (s DocumentState) underWay() bool {
+	switch types.DocumentStatus(s.Status) {
+	case types.DocumentStatusPending, types.DocumentStatusStarting, types.DocumentStatusInProgress:
+		return true
+	}
+	return false
 }
 
 // Forget removes a document. One that is not there is no error.
@@ -120,6 +162,54 @@ func (k *Knowledge) DocumentState(ctx context.Context, documentID string) (Docum
 	return DocumentState{Status: string(types.DocumentStatusNotFound)}, nil
 }
 
+// S3 Vectors takes about a kilobyte of attributes with a document, and refuses the
+// document for more.
+const (
+	maxTitle = 120 // characters
+	maxURL   = 400 // bytes
+)
+
+// Remembered lists what the custom data source holds.
+func (k *Knowledge) Remembered(ctx context.Context) ([]DocumentState, error) {
+	if k.custom == "" {
+		return nil, k.noCustom()
+	}
+	pages := bedrockagent.NewListKnowledgeBaseDocumentsPaginator(k.client, &bedrockagent.ListKnowledgeBaseDocumentsInput{
+		KnowledgeBaseId: aws.String(k.id), DataSourceId: aws.String(k.custom),
+	})
+	var all []DocumentState
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx, k.options)
+		if err != nil {
+			return nil, k.failure(ctx, "list the documents of", err)
+		}
+		for _, detail := range page.DocumentDetails {
+			all = append(all, stateOf(detail))
+		}
+	}
+	return all, nil
+}
+
+// Expire removes what was put in before a time, and returns how much. An interrupted
+// call has removed part of it.
+func (k *Knowledge) Expire(ctx context.Context, before time.Time) (int, error) {
+	all, err := k.Remembered(ctx)
+	if err != nil {
+		return 0, err
+	}
+	gone := 0
+	for _, s := range all {
+		if s.gone() || s.UpdatedAt.IsZero() || !s.UpdatedAt.Before(before) {
+			continue
+		}
+		if err := k.Forget(ctx, s.ID); err != nil {
+			return gone, err
+		}
+		gone++
+	}
+	return gone, nil
+}
+
 func inline(d Document) types.KnowledgeBaseDocument {
 	document := types.KnowledgeBaseDocument{Content: &types.DocumentContent{
 		DataSourceType: types.ContentDataSourceTypeCustom,
@@ -132,13 +222,17 @@ func inline(d Document) types.KnowledgeBaseDocument {
 			},
 		},
 	}}
+	url := d.URL
+	if len(url) > maxURL {
+		url = "" // cut short it would lead nowhere
+	}
 	var attributes []types.MetadataAttribute
-	for _, a := range [][2]string{{"title", d.Title}, {"url", d.URL}} {
+	for _, a := range [][2]string{{"title", clip(d.Title, maxTitle)}, {"url", url}} {
 		if a[1] == "" {
 			continue
 		}
 		attributes = append(attributes, types.MetadataAttribute{Key: aws.String(a[0]), Value: &types.MetadataAttributeValue{
-			Type: types.MetadataValueTypeString, StringValue: aws.String(clip(a[1], 2000)),
+			Type: types.MetadataValueTypeString, StringValue: aws.String(a[1]),
 		}})
 	}
 	if !d.Expires.IsZero() {
@@ -160,7 +254,11 @@ func identifier(documentID string) types.DocumentIdentifier {
 }
 
 func stateOf(d types.KnowledgeBaseDocumentDetail) DocumentState {
-	return DocumentState{Status: string(d.Status), Reason: aws.ToString(d.StatusReason)}
+	s := DocumentState{UpdatedAt: aws.ToTime(d.UpdatedAt), Status: string(d.Status), Reason: aws.ToString(d.StatusReason)}
+	if d.Identifier != nil && d.Identifier.Custom != nil {
+		s.ID = aws.ToString(d.Identifier.Custom.Id)
+	}
+	return s
 }
 
 func (k *Knowledge) options(o *bedrockagent.Options) { o.Retryer = k.retry }

@@ -157,6 +157,79 @@ func TestIngestRefuses(t *testing.T) {
 	}
 }
 
+// A document that the service takes may still fail a little later: whoever approved
+// it must not be told that it is remembered.
+func TestIngestWatchesTheDocument(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		takes   time.Duration
+		failure string
+		fails   bool
+	}{
+		{"indexed", 5 * time.Second, "", false},
+		{"failed", 5 * time.Second, "Invalid metadata attributes", true},
+		{"slow", time.Hour, "", false}, // not known to fail
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			fake, k := newKnowledge(t)
+			fake.SetIndexing(test.takes, test.failure)
+			began := time.Now()
+			err := k.Ingest(t.Context(), thread)
+			if test.fails != (err != nil && pipeline.Classify(err).Permanent && strings.Contains(err.Error(), test.failure)) {
+				t.Errorf("%s: %v", test.name, err)
+			}
+			if took := time.Since(began); took < min(test.takes, 20*time.Second) || took > 30*time.Second {
+				t.Errorf("%s took %v", test.name, took)
+			}
+		})
+	}
+}
+
+// What a thread brings with it stays below what S3 Vectors takes with a vector.
+func TestAttributesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake, k := newKnowledge(t)
+		long := thread
+		long.Title, long.URL = strings.Repeat("长", 500), "https://example.com/"+strings.Repeat("x", 500)
+		if err := k.Ingest(t.Context(), long); err != nil {
+			t.Fatal(err)
+		}
+		kept := fake.Documents("DSCUSTOM")[thread.ID].Attributes
+		if title, _ := kept["title"].(string); len(title) == 0 || len(title) > 400 || kept["url"] != nil {
+			t.Errorf("kept %v", kept)
+		}
+	})
+}
+
+// A document whose time has come is passed over, also where it is still stored.
+func TestExpiredIsNotFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake, aws := bedrocktest.StartInMemory(t)
+		k, err := bedrock.NewKnowledge(bedrockagent.NewFromConfig(aws), "KB1", "DSCUSTOM")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := bedrock.NewRetriever(bedrockagentruntime.NewFromConfig(aws), bedrock.RetrieverConfig{KnowledgeBaseID: "KB1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		brief := thread
+		brief.Expires = time.Now().Add(time.Hour)
+		if err := k.Ingest(t.Context(), brief); err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range []int{1, 0} {
+			if got, err := r.Retrieve(t.Context(), "where is the printer", 3); err != nil || len(got) != found {
+				t.Errorf("found %d passages, want %d: %v", len(got), found, err)
+			}
+			time.Sleep(time.Hour)
+		}
+		if len(fake.Documents("DSCUSTOM")) != 1 {
+			t.Error("the document is gone, so this shows nothing")
+		}
+	})
+}
+
 func TestIngestDuringAChangeComesBackLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, k := newKnowledge(t)

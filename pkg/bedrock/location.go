@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockagentruntime/types"
@@ -24,14 +25,17 @@ const (
 const quoteLength = 200
 
 // passages turns results into at most max passages, numbered in their order. Those
-// without text, below the least score, or seen before are left out.
-func (r *Retriever) passages(results []types.KnowledgeBaseRetrievalResult, max int) []pipeline.Passage {
+// without text, below the least score, seen before, or of a document whose time has
+// come are left out. The time is looked at here and not by a filter of the search:
+// stores differ in whether one finds documents that lack the attribute, and most do.
+func (r *Retriever) passages(results []types.KnowledgeBaseRetrievalResult, max int, now time.Time) []pipeline.Passage {
 	var found []pipeline.Passage
 	seen := make(map[string]bool)
 	for _, result := range results {
 		text := strings.TrimSpace(contentText(result.Content))
 		score := aws.ToFloat64(result.Score)
-		if text == "" || seen[text] || (result.Score != nil && score < r.config.MinScore) {
+		until := metadata(result).number("expires")
+		if text == "" || seen[text] || (result.Score != nil && score < r.config.MinScore) || until > 0 && float64(now.Unix()) >= until {
 			continue
 		}
 		seen[text] = true

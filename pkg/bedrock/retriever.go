@@ -107,7 +107,7 @@ func (r *Retriever) Retrieve(ctx context.Context, query string, max int) ([]pipe
 		return nil, pipeline.Permanent(pipeline.ReasonRefused,
 			fmt.Errorf("retrieve from %s: the guardrail intervened", r.config.KnowledgeBaseID))
 	}
-	return r.passages(out.RetrievalResults, max), nil
+	return r.passages(out.RetrievalResults, max, time.Now()), nil
 }
 
 func (r *Retriever) request(query string, max int) *bedrockagentruntime.RetrieveInput {

@@ -12,6 +12,7 @@ import (
 // document is a file as text, in pieces that belong together.
 type document struct {
 	title  string
+	url    string // where people can read it, if it says so itself
 	blocks []block
 }
 

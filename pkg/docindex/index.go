@@ -22,7 +22,7 @@ var schema string
 
 // form is raised whenever the schema or what is put into it changes. An index of
 // another form is thrown away.
-const form = 1
+const form = 2
 
 // Config says what to index. Dir and File are required.
 type Config struct {

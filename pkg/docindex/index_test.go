@@ -224,3 +224,27 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A document that names its own address is cited by it; one that names another thing
+// is not.
+func TestOwnAddress(t *testing.T) {
+	x, _ := folder(t, map[string]string{
+		"remembered/a.md": "---\ntitle: \"Where is the \\\"big\\\" printer?\"\nurl: https://acme.slack.com/archives/C1/p1\n---\n## Where is the \"big\" printer?\n\nThe printer is on floor two.\n",
+		"remembered/b.md": "---\nurl: javascript:alert(1)\n---\nThe scanner is on floor three.\n",
+	}, func(c *Config) { c.BaseURL = "https://docs.example.com" })
+	for question, want := range map[string]string{
+		"where is the printer": "https://acme.slack.com/archives/C1/p1",
+		"where is the scanner": "https://docs.example.com/remembered/b.md",
+	} {
+		found, err := x.Retrieve(t.Context(), question, 1)
+		if err != nil || len(found) != 1 {
+			t.Fatalf("%s: %v, %v", question, found, err)
+		}
+		if c := found[0].Citation; c.URL != want || c.Heading != "" {
+			t.Errorf("%s is cited as %+v", question, c)
+		}
+		if c := found[0].Citation; strings.Contains(question, "printer") && c.Title != `Where is the "big" printer?` {
+			t.Errorf("its title is %q", c.Title)
+		}
+	}
+}

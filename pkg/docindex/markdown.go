@@ -1,6 +1,8 @@
 package docindex
 
 import (
+	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/yuin/goldmark"
@@ -19,7 +21,7 @@ func readMarkdown(_ string, data []byte) (document, error) {
 		return document{}, err
 	}
 	var d document
-	d.title, source = frontMatter(source)
+	d.title, d.url, source = frontMatter(source)
 	root := markdown.Parser().Parse(text.NewReader([]byte(source)))
 	var under outline
 	for n := root.FirstChild(); n != nil; n = n.NextSibling() {
@@ -46,22 +48,36 @@ func readMarkdown(_ string, data []byte) (document, error) {
 }
 
 // frontMatter cuts the header that site generators put above Markdown, and finds
-// the title in it.
-func frontMatter(source string) (title, rest string) {
+// the title in it, and the address of the document if it has one of its own: a
+// remembered thread is read where it was said, not where it is kept.
+func frontMatter(source string) (title, address, rest string) {
 	body, ok := strings.CutPrefix(source, "---\n")
 	if !ok {
-		return "", source
+		return "", "", source
 	}
 	header, rest, ok := strings.Cut(body, "\n---\n")
 	if !ok {
-		return "", source
+		return "", "", source
 	}
 	for line := range strings.Lines(header) {
-		if value, ok := strings.CutPrefix(line, "title:"); ok {
-			title = strings.Trim(strings.TrimSpace(value), `"'`)
+		key, value, _ := strings.Cut(line, ":")
+		value = unquote(strings.TrimSpace(value))
+		switch u, err := url.Parse(value); {
+		case key == "title":
+			title = value
+		case key == "url" && err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http"):
+			address = value
 		}
 	}
-	return title, rest
+	return title, address, rest
+}
+
+// unquote takes the quotes off a value of the header.
+func unquote(s string) string {
+	if plain, err := strconv.Unquote(s); err == nil {
+		return plain
+	}
+	return strings.Trim(s, `"'`)
 }
 
 // lineStart is where the line of a position begins. The position of a list is

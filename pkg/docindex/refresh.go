@@ -234,8 +234,8 @@ func (x *Index) write(ctx context.Context, f file, d document) error {
 	if _, err := tx.ExecContext(ctx, "DELETE FROM files WHERE path = ?", f.path); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
-		f.path, f.mtime, f.size, f.seenAt, f.hash[:], d.title, f.problem); err != nil {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		f.path, f.mtime, f.size, f.seenAt, f.hash[:], d.title, d.url, f.problem); err != nil {
 		return err
 	}
 	for _, p := range chunk(d) {

@@ -5,6 +5,7 @@ CREATE TABLE files (
     seen_at INTEGER NOT NULL,             -- when it was read
     hash    BLOB    NOT NULL,
     title   TEXT    NOT NULL,
+    url     TEXT    NOT NULL,             -- its own, or empty
     problem TEXT    NOT NULL              -- why it could not be read, or empty
 ) STRICT;
 

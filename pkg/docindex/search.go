@@ -148,11 +148,11 @@ func (h *hit) settle(weights []float64) float64 {
 
 // passage reads a hit, and its text as it is in the index.
 func (x *Index) passage(ctx context.Context, h *hit, terms []string) (p pipeline.Passage, text string, err error) {
-	var path, title, above, heading, body string
+	var path, title, own, above, heading, body string
 	var page int
-	err = x.db.QueryRowContext(ctx, `SELECT f.path, f.title, p.heading, p.text, c.heading, c.page, c.text
+	err = x.db.QueryRowContext(ctx, `SELECT f.path, f.title, f.url, p.heading, p.text, c.heading, c.page, c.text
 		FROM parents p JOIN files f ON f.path = p.path JOIN children c ON c.parent = p.id
-		WHERE c.id = ?`, h.child).Scan(&path, &title, &above, &text, &heading, &page, &body)
+		WHERE c.id = ?`, h.child).Scan(&path, &title, &own, &above, &text, &heading, &page, &body)
 	if isGone(err) {
 		return p, "", nil
 	}
@@ -163,8 +163,11 @@ func (x *Index) passage(ctx context.Context, h *hit, terms []string) (p pipeline
 	if above != "" && !strings.HasPrefix(text, "#") {
 		p.Text = above + "\n\n" + text // the heading is in the part before
 	}
+	if heading == title { // a note that begins with its title
+		heading = ""
+	}
 	p.Citation = chat.Citation{
-		Title: title, URL: x.address(path, page), Page: page, Heading: heading,
+		Title: title, URL: cmp.Or(own, x.address(path, page)), Page: page, Heading: heading,
 		Quote: quotation(body, terms), Score: h.score,
 	}
 	return p, text, nil

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,6 +91,26 @@ func (f *Folder) Expire(ctx context.Context, now time.Time) (int, error) {
 		return 0, nil
 	}
 	return gone, f.tell(ctx)
+}
+
+// Watch removes what has expired every so often, until ctx ends. What fails is logged
+// and tried again.
+func (f *Folder) Watch(ctx context.Context, every time.Duration, log *slog.Logger) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			switch gone, err := f.Expire(ctx, now); {
+			case err != nil && ctx.Err() == nil:
+				log.WarnContext(ctx, "expire what was remembered", "err", err)
+			case gone > 0:
+				log.InfoContext(ctx, "forgot threads whose time had come", "count", gone)
+			}
+		}
+	}
 }
 
 func (f *Folder) tell(ctx context.Context) error {

@@ -1,10 +1,13 @@
 package notes_test
 
 import (
+	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"parley/pkg/notes"
@@ -60,4 +63,35 @@ func TestNotes(t *testing.T) {
 	if err := folder.Ingest(t.Context(), pipeline.Document{ID: "3"}); !pipeline.Classify(err).Permanent {
 		t.Errorf("an empty note: %v", err)
 	}
+}
+
+// A note goes when its time comes, while others stay; an hour of it is not lost.
+func TestWatchExpires(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		folder := notes.New(dir, nil)
+		for id, lives := range map[string]time.Duration{"brief": time.Hour, "long": 24 * time.Hour, "ever": 0} {
+			d := pipeline.Document{ID: id, Text: id}
+			if lives > 0 {
+				d.Expires = time.Now().Add(lives)
+			}
+			if err := folder.Ingest(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go folder.Watch(ctx, time.Minute, slog.New(slog.DiscardHandler))
+		for _, step := range []struct {
+			after time.Duration
+			left  int
+		}{{59 * time.Minute, 3}, {2 * time.Minute, 2}, {24 * time.Hour, 1}, {48 * time.Hour, 1}} {
+			time.Sleep(step.after)
+			synctest.Wait()
+			files, err := os.ReadDir(dir)
+			if err != nil || len(files) != step.left {
+				t.Errorf("%d notes are left, want %d: %v", len(files), step.left, err)
+			}
+		}
+	})
 }

@@ -15,7 +15,7 @@ import (
 // reads is which structs of pkg/config each process reads.
 var reads = map[string][]any{
 	"IngressFunction":   {config.Ingress{}, config.Slack{}, config.DingTalk{}},
-	"WorkerFunction":    {config.Worker{}, config.Chat{}, config.Model{}, config.Limits{}, config.Slack{}, config.DingTalk{}},
+	"WorkerFunction":    {config.Worker{}, config.Chat{}, config.Model{}, config.Limits{}, config.Remember{}, config.Slack{}, config.DingTalk{}},
 	"ControlFunction":   {config.Control{}},
 	"ResponderFunction": {config.Responder{}, config.Slack{}, config.DingTalk{}},
 }

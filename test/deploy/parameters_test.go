@@ -29,6 +29,7 @@ var examples = map[string]struct{ good, bad []string }{
 	"KnowledgeSyncSchedule":          {[]string{"cron(0 3 ? * SUN *)", "rate(1 day)"}, []string{"", "weekly", "0 3 * * 0"}},
 	"KnowledgeBaseFilter":            {[]string{"", `{"equals":{"key":"team","value":"it"}}`}, []string{"team=it"}},
 	"RerankModelArn":                 {[]string{"", "arn:aws:bedrock:us-east-1::foundation-model/cohere.rerank-v3-5:0"}, []string{"cohere.rerank-v3-5:0"}},
+	"Approvers":                      {[]string{"", "U012ABCDEF", "U012ABCDEF, U345GHIJK,manager4821"}, []string{"U012ABCDEF U345GHIJK", "U012ABCDEF,", ","}},
 	"CitationBaseUrl":                {[]string{"", "https://docs.example.com/"}, []string{"docs.example.com", "s3://bucket"}},
 	"GuardrailId":                    {[]string{"", "a1b2c3d4e5f6"}, []string{"A1B2", "arn:aws:bedrock:us-east-1:1:guardrail/a1"}},
 	"GuardrailVersion":               {[]string{"", "1", "42", "DRAFT"}, []string{"0", "v1", "draft"}},

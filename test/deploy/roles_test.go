@@ -39,6 +39,8 @@ func secrets() []grant {
 
 const profile, model = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/global.", "::foundation-model/"
 
+const knowledgeBase = "arn:aws:bedrock:us-east-1:123456789012:knowledge-base/KnowledgeBase"
+
 // mayInvoke is what calling a model through the global profile takes.
 func mayInvoke(id string) []grant {
 	const converse = "bedrock:InvokeModelWithResponseStream" // is ConverseStream's action
@@ -68,7 +70,11 @@ var roles = map[string][]grant{
 		{"dynamodb:ConditionCheckItem", "Table.Arn", "dynamostore: no commit after a stop"},
 		{"dynamodb:Query", "Table.Arn", "dynamostore: a window of memory"},
 		{"ssm:GetParameter", "arn:aws:ssm:us-east-1:123456789012:parameter/Prompt", "the system prompt"},
-		{"bedrock:Retrieve", "arn:aws:bedrock:us-east-1:123456789012:knowledge-base/KnowledgeBase", "bedrock: passages"},
+		{"bedrock:Retrieve", knowledgeBase, "bedrock: passages"},
+		{"bedrock:IngestKnowledgeBaseDocuments", knowledgeBase, "bedrock: a thread is remembered"},
+		{"bedrock:StartIngestionJob", knowledgeBase, "AWS checks direct ingestion for it too"},
+		{"bedrock:GetKnowledgeBaseDocuments", knowledgeBase, "bedrock: whether it can be found"},
+		{"bedrock:DeleteKnowledgeBaseDocuments", knowledgeBase, "bedrock: a thread is forgotten"},
 		{"bedrock:ApplyGuardrail", "arn:aws:bedrock:us-east-1:123456789012:guardrail/Guardrail.GuardrailId", "bedrock: a call that names a guardrail"},
 	}),
 	"ControlRole": slices.Concat(logs("ControlLogs"), polls("ControlQueue"), []grant{

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/pkg/docindex"
 	"parley/pkg/notes"
 	"parley/pkg/pipeline"
 	"parley/pkg/slack"
@@ -102,6 +103,58 @@ func TestRememberedOnceApproved(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was remembered answers the next one who asks, and the source is the thread.
+func TestRememberedIsFound(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var docs *docindex.Index
+	opts := worldOptions{
+		knowledge: notes.New(filepath.Join(dir, "remembered"), nil), docs: late(func() pipeline.Retriever { return docs }),
+		config: pipeline.WorkerConfig{Profile: pipeline.Profile{Approvers: []string{bob}}, RememberDays: 1},
+	}
+	inWorld(t, opts, func(w *world) {
+		var err error
+		if docs, err = docindex.Open(w.t.Context(), docindex.Config{Dir: dir, File: filepath.Join(w.t.TempDir(), "index.db")}); err != nil {
+			t.Fatal(err)
+		}
+		defer docs.Close()
+		p := w.boot(nil)
+		root := w.slack.Say("C1", "", ann, "How do we rotate the signing key?")
+		w.slack.Say("C1", root.TS, bob, "Run rotate.sh every quarter.")
+		_, event := w.mention("C1", root.TS, "remember this thread")
+		p.accept(event)
+		w.settled(time.Minute, "C1", root.TS, 1)
+		p.accept(w.press("C1", root.TS, slack.ActionApprove, bob))
+		w.within(time.Minute, "settled", w.quiet)
+
+		ask := func() string {
+			if _, err := docs.Refresh(w.t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			q, event := w.mention("C1", "", "how is the signing key rotated?")
+			p.accept(event)
+			w.settled(time.Minute, "C1", q.TS, 1)
+			turn, _ := w.turnOf(q)
+			var all strings.Builder
+			for _, c := range turn.Citations {
+				all.WriteString(c.Title + " " + c.URL + "\n")
+			}
+			return turn.Answer + "\n" + all.String()
+		}
+		link := "https://acme.slack.com/archives/C1/p" + strings.ReplaceAll(root.TS, ".", "")
+		if said := ask(); !strings.Contains(said, "[1]") || !strings.Contains(said, link) {
+			t.Errorf("the next one was told %q", said)
+		}
+		if n, err := opts.knowledge.(*notes.Folder).Expire(w.t.Context(), time.Now().Add(24*time.Hour)); n != 1 || err != nil {
+			t.Errorf("%d notes expired, %v", n, err)
+		}
+		if said := ask(); strings.Contains(said, link) {
+			t.Errorf("after its time: %q", said)
+		}
+		p.stop()
+	})
 }
 
 func TestRejectedIsNotRemembered(t *testing.T) {

@@ -17,6 +17,8 @@ type knowledge struct {
 	sources   []source
 	jobs      []*job
 	jobTime   time.Duration
+	indexTime time.Duration
+	failure   string                         // why documents cannot be indexed
 	documents map[string]map[string]Document // by source and id
 	tokens    map[string]bool                // client tokens of ingestion
 }
@@ -31,7 +33,8 @@ type job struct {
 // Document is one that was ingested.
 type Document struct {
 	Text       string
-	Attributes map[string]string
+	Attributes map[string]any // texts and numbers
+	At         time.Time      // of its ingestion
 }
 
 // AddSource adds a data source.
@@ -46,6 +49,14 @@ func (s *Server) SetJobTime(d time.Duration) {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	s.store.jobTime = d
+}
+
+// SetIndexing makes documents that are ingested from now on take d to be indexed, and
+// fail with a reason unless that is ""; at first they are indexed at once.
+func (s *Server) SetIndexing(d time.Duration, failure string) {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	s.store.indexTime, s.store.failure = d, failure
 }
 
 // SetKnowledgeType is what GetKnowledgeBase reports; VECTOR at first.
@@ -82,6 +93,8 @@ func (k *knowledge) respond(c Call) *Response {
 		return k.ingest(c)
 	case OpDeleteDocuments, OpGetDocuments:
 		return k.documentsOf(c)
+	case OpListDocuments:
+		return k.listDocuments(c)
 	}
 	return Fail(404, "ResourceNotFoundException", "no operation "+c.Operation)
 }
@@ -188,7 +201,10 @@ func (k *knowledge) ingest(c Call) *Response {
 			Metadata struct {
 				InlineAttributes []struct {
 					Key   string
-					Value struct{ StringValue string }
+					Value struct {
+						StringValue string
+						NumberValue *float64
+					}
 				}
 			}
 		}
@@ -204,11 +220,14 @@ func (k *knowledge) ingest(c Call) *Response {
 	for _, d := range in.Documents {
 		id := d.Content.Custom.CustomDocumentIdentifier.ID
 		if !k.tokens[in.ClientToken] {
-			attributes := make(map[string]string)
+			attributes := make(map[string]any)
 			for _, a := range d.Metadata.InlineAttributes {
 				attributes[a.Key] = a.Value.StringValue
+				if a.Value.NumberValue != nil {
+					attributes[a.Key] = *a.Value.NumberValue
+				}
 			}
-			k.put(c.Source, id, Document{d.Content.Custom.InlineContent.TextContent.Data, attributes})
+			k.put(c.Source, id, Document{d.Content.Custom.InlineContent.TextContent.Data, attributes, time.Now()})
 		}
 		details = append(details, detail(c, id, "STARTING"))
 	}
@@ -238,19 +257,55 @@ func (k *knowledge) documentsOf(c Call) *Response {
 	var details []object
 	for _, d := range in.DocumentIdentifiers {
 		status := "NOT_FOUND"
-		if _, ok := k.documents[c.Source][d.Custom.ID]; ok {
-			status = "INDEXED"
+		if there, ok := k.documents[c.Source][d.Custom.ID]; ok {
+			status = k.status(there)
 			if c.Operation == OpDeleteDocuments {
 				status = "DELETING"
 				delete(k.documents[c.Source], d.Custom.ID)
 			}
 		}
-		details = append(details, detail(c, d.Custom.ID, status))
+		one := detail(c, d.Custom.ID, status)
+		if status == "FAILED" {
+			one["statusReason"] = k.failure
+		}
+		details = append(details, one)
 	}
 	if c.Operation == OpDeleteDocuments {
 		return &Response{Status: 202, Body: object{"documentDetails": details}}
 	}
 	return JSON(object{"documentDetails": details})
+}
+
+// status is how far a document has got.
+func (k *knowledge) status(d Document) string {
+	switch {
+	case time.Since(d.At) < k.indexTime:
+		return "IN_PROGRESS"
+	case k.failure != "":
+		return "FAILED"
+	}
+	return "INDEXED"
+}
+
+// listDocuments answers in pages of one, like listSources.
+func (k *knowledge) listDocuments(c Call) *Response {
+	var in struct{ NextToken string }
+	c.Decode(&in)
+	out := object{"documentDetails": []object{}}
+	for _, id := range slices.Sorted(maps.Keys(k.documents[c.Source])) {
+		if id <= in.NextToken {
+			continue
+		}
+		if len(out["documentDetails"].([]object)) > 0 {
+			out["nextToken"] = out["documentDetails"].([]object)[0]["identifier"].(object)["custom"].(object)["id"]
+			break
+		}
+		d := k.documents[c.Source][id]
+		one := detail(c, id, k.status(d))
+		one["updatedAt"] = stamp(d.At)
+		out["documentDetails"] = []object{one}
+	}
+	return JSON(out)
 }
 
 func detail(c Call, id, status string) object {
@@ -273,7 +328,7 @@ func (k *knowledge) retrieve(c Call) *Response {
 		for _, name := range slices.Sorted(maps.Keys(k.documents[id])) {
 			d := k.documents[id][name]
 			matches := func(w string) bool { return len(w) > 3 && strings.Contains(strings.ToLower(d.Text), w) }
-			if slices.ContainsFunc(words, matches) {
+			if slices.ContainsFunc(words, matches) && k.status(d) == "INDEXED" {
 				found = append(found, object{
 					"content": object{"type": "TEXT", "text": d.Text}, "score": 0.8, "metadata": d.Attributes,
 					"location": object{"type": "CUSTOM", "customDocumentLocation": object{"id": name}},

@@ -30,6 +30,7 @@ const (
 	OpIngestDocuments = "IngestKnowledgeBaseDocuments"
 	OpDeleteDocuments = "DeleteKnowledgeBaseDocuments"
 	OpGetDocuments    = "GetKnowledgeBaseDocuments"
+	OpListDocuments   = "ListKnowledgeBaseDocuments"
 	OpListDataSources = "ListDataSources"
 	OpGetKnowledge    = "GetKnowledgeBase"
 )
@@ -100,6 +101,7 @@ var routes = map[string]string{
 	"POST /knowledgebases/{knowledge}/datasources/{source}/ingestionjobs/{$}":         OpListIngestion,
 	"GET /knowledgebases/{knowledge}/datasources/{source}/ingestionjobs/{job}":        OpGetIngestion,
 	"PUT /knowledgebases/{knowledge}/datasources/{source}/documents":                  OpIngestDocuments,
+	"POST /knowledgebases/{knowledge}/datasources/{source}/documents":                 OpListDocuments,
 	"POST /knowledgebases/{knowledge}/datasources/{source}/documents/deleteDocuments": OpDeleteDocuments,
 	"POST /knowledgebases/{knowledge}/datasources/{source}/documents/getDocuments":    OpGetDocuments,
 }
