@@ -20,7 +20,8 @@ var errRevised = errors.New("the question was edited")
 type attempt struct {
 	w       *Worker
 	d       Delivery
-	k       Case         // as claimed
+	k       Case         // as claimed; the guard reads it
+	hold    Hold         // what is reserved for the question
 	m       chat.Message // in its newest form
 	log     *slog.Logger
 	began   time.Time
@@ -173,7 +174,7 @@ func (a *attempt) settle(ctx context.Context, err error) Settlement {
 		a.log.ErrorContext(ctx, "publish", "err", err)
 		return Settlement{Action: Retry, After: policy.Backoff[0]}
 	case errors.Is(err, errFenced):
-		a.w.release(ctx, a.m, a.k.Hold, a.spent(Turn{}))
+		a.w.release(ctx, a.m, a.hold, a.spent(Turn{}))
 		return Settlement{Action: Retry, After: time.Second} // find out how the other ended
 	case errors.Is(err, ErrStopped):
 		return a.cancelled(ctx)

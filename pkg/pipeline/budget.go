@@ -93,7 +93,7 @@ func (a *attempt) reserve(ctx context.Context, p Prompt) error {
 	w := a.w
 	budget := a.profile.Budget
 	scopes := budget.limited(a.m)
-	if w.Quotas == nil || len(scopes) == 0 || a.k.Hold.Amount > 0 {
+	if w.Quotas == nil || len(scopes) == 0 || a.hold.Amount > 0 {
 		return nil // no budget, or reserved by an attempt that crashed
 	}
 	most := chat.Usage{Input: a.asked.Input, Output: p.most()}
@@ -112,13 +112,24 @@ func (a *attempt) reserve(ctx context.Context, p Prompt) error {
 		}
 		return Permanent(ReasonBudget, fmt.Errorf("the %s has used %d of %d today, and the question may cost %d", s.word, used, s.limit, h.Amount))
 	}
-	k, err := w.ledger().settleAt(ctx, a.m.ID, Effects{}, func(k Case) (Case, error) { return k.held(a.k.Fence, h) })
-	if err != nil {
-		w.settleAll(ctx, h.Scopes, h.Day, -h.Amount)
-		return err
+	return a.note(ctx, h)
+}
+
+// note records in the case that h has been reserved.
+func (a *attempt) note(ctx context.Context, h Hold) error {
+	tried := false
+	_, err := a.w.ledger().settleAt(ctx, a.m.ID, Effects{}, func(k Case) (Case, error) {
+		next, err := k.held(a.k.Fence, h)
+		tried = tried || err == nil
+		return next, err
+	})
+	switch {
+	case err == nil:
+		a.hold = h
+	case !tried: // else it may stand there, and whoever ends the case gives it back
+		a.w.settleAll(ctx, h.Scopes, h.Day, -h.Amount)
 	}
-	a.k.Hold = k.Hold
-	return nil
+	return err
 }
 
 // spent is what the attempt has cost, as far as it can tell: what the service
@@ -140,7 +151,7 @@ func (a *attempt) settleBudget(ctx context.Context, amount int64) {
 	if w.Quotas == nil {
 		return
 	}
-	h := a.k.Hold
+	h := a.hold
 	if h.Amount == 0 {
 		h.Day, h.Scopes = today(w.now()), nil
 	}

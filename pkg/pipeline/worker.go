@@ -146,7 +146,7 @@ func (w *Worker) attempts(ctx context.Context, d Delivery, m chat.Message, log *
 			measure(w.Metrics, MetricRedelivered, 1, "platform", string(m.Conversation.Platform))
 			return w.met(ctx, d, m, k, met)
 		}
-		a := &attempt{w: w, d: d, k: k, m: m, log: log, began: w.now()}
+		a := &attempt{w: w, d: d, k: k, hold: k.Hold, m: m, log: log, began: w.now()}
 		if stored, err := chat.DecodeMessage(k.Message); err == nil {
 			stored.Token = m.Token
 			a.m = stored

@@ -12,8 +12,8 @@ import (
 	"parley/pkg/chat"
 )
 
-// chooser picks one of n options; option 0 is the default schedule.
-type chooser interface{ choose(n int) int }
+// chooser picks one of the options; the first is the default schedule.
+type chooser interface{ choose(from []option) int }
 
 // script follows given deviations and takes the default everywhere else. It
 // records how many options there were.
@@ -22,10 +22,10 @@ type script struct {
 	options []int
 }
 
-func (s *script) choose(n int) int {
+func (s *script) choose(from []option) int {
 	step := len(s.options)
-	s.options = append(s.options, n)
-	if o := s.at[step]; o < n {
+	s.options = append(s.options, len(from))
+	if o := s.at[step]; o < len(from) {
 		return o
 	}
 	return 0
@@ -42,12 +42,12 @@ func newDice(seed uint64, s *scenario) *dice {
 	return &dice{rand: rand.New(rand.NewPCG(seed, uint64(len(s.name)))), taken: map[int]int{}}
 }
 
-func (d *dice) choose(n int) int {
+func (d *dice) choose(from []option) int {
 	defer func() { d.step++ }()
-	if n == 1 || d.rand.IntN(4) > 0 {
+	if len(from) == 1 || d.rand.IntN(4) > 0 {
 		return 0
 	}
-	o := d.rand.IntN(n)
+	o := d.rand.IntN(len(from))
 	d.taken[d.step] = o
 	return o
 }
@@ -75,7 +75,12 @@ func (w *world) options(left []event, faults int) []option {
 	held := w.gate.held()
 	var single []option // a queue may bring less than it has
 	out := make([]option, 0, 4*len(held)+len(left)+8)
-	for _, p := range held {
+	late := len(held)
+	for i, p := range held {
+		if p.process.late {
+			late = i
+			break
+		}
 		out = append(out, option{process: p.process, what: p.name, do: func() { w.resume(p, goOn) }})
 	}
 	for _, q := range w.queues() {
@@ -86,6 +91,12 @@ func (w *world) options(left []event, faults int) []option {
 				single = append(single, option{what: q.receive + ", one", do: func() { w.start(q, it) }})
 			}
 		}
+	}
+	if len(out) == 0 && !w.onlyLate() {
+		out = append(out, option{do: w.pass})
+	}
+	for _, p := range held[late:] {
+		out = append(out, option{process: p.process, what: p.name, do: func() { w.resume(p, goOn) }})
 	}
 	if len(out) == 0 {
 		out = append(out, option{do: w.pass})
@@ -104,6 +115,9 @@ func (w *world) options(left []event, faults int) []option {
 	}
 	for _, h := range w.live() {
 		out = append(out, option{process: h.process, what: "DIES", fault: true, do: func() { w.gate.kill(h.process) }})
+		if !h.process.late {
+			out = append(out, option{process: h.process, what: "IS LATE", fault: true, do: func() { h.process.late = true }})
+		}
 	}
 	if len(held) > 0 {
 		// Everything at the gate is frozen while leases and visibility run out.
@@ -112,10 +126,20 @@ func (w *world) options(left []event, faults int) []option {
 	return out
 }
 
+// onlyLate reports whether nothing but late processes have anything left to do.
+func (w *world) onlyLate() bool {
+	for _, q := range w.queues() {
+		if !q.empty() {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(w.live(), func(h *handling) bool { return !h.process.late })
+}
+
 // pass lets time go by: a second, or as long as nothing can happen.
 func (w *world) pass() {
 	next := time.Second
-	if len(w.live()) == 0 {
+	if !slices.ContainsFunc(w.live(), func(h *handling) bool { return !h.process.late }) {
 		next = time.Hour
 		for _, q := range w.queues() {
 			next = min(next, q.wakes())
@@ -166,7 +190,7 @@ func (w *world) play(s *scenario, c chooser, faults int) (wrong []string) {
 			continue
 		}
 		options := w.options(left, faults)
-		o := options[c.choose(len(options))]
+		o := options[c.choose(options)]
 		if o.what != "" {
 			w.note("%s", o.label())
 		}

@@ -120,6 +120,10 @@ func (w *world) judgeNow(s *scenario, when string) (wrong []string) {
 			}
 		}
 	}
+	wrong = append(wrong, w.gate.wrong...)
+	if took := time.Since(w.began); took > patience {
+		complain("it took %v", took)
+	}
 	if w.model.twice != nil {
 		complain("two processes answered at once: %v", w.model.twice)
 	}
@@ -176,6 +180,10 @@ func (w *world) judgeEdits(s *scenario, when string) (wrong []string) {
 	}
 	return wrong
 }
+
+// patience is how long any history may take, processes that freeze included: far
+// more than one question may block its conversation, far less than an hour.
+const patience = 30 * time.Minute
 
 // letters counts the letters about a message, "" for any.
 func (w *world) letters(id string) int {

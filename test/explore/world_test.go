@@ -41,6 +41,9 @@ type pending struct {
 type process struct {
 	id     int
 	dead   bool
+	late   bool          // it does nothing while anything else can happen
+	claim  pipeline.Case // as it wrote it last
+	skew   time.Duration // of its clock
 	gate   *gate
 	cancel context.CancelFunc
 }
@@ -50,6 +53,7 @@ type gate struct {
 	mu      sync.Mutex
 	waiting []*pending
 	trace   []string
+	wrong   []string // guarded by mu
 }
 
 // call passes one call of p through the gate.
@@ -94,6 +98,12 @@ func (g *gate) held() []*pending {
 	defer g.mu.Unlock()
 	out := slices.Clone(g.waiting)
 	slices.SortStableFunc(out, func(a, b *pending) int {
+		if a.process.late != b.process.late {
+			if b.process.late {
+				return -1
+			}
+			return 1
+		}
 		if a.process.id != b.process.id {
 			return a.process.id - b.process.id
 		}
@@ -134,7 +144,36 @@ func (g gated) LoadCase(ctx context.Context, id string) (k pipeline.Case, err er
 }
 
 func (g gated) SwapCase(ctx context.Context, next pipeline.Case, with pipeline.Effects) (err error) {
-	return errors.Join(g.p.call(ctx, "case.swap", func() { err = g.s.SwapCase(ctx, next, with) }), err)
+	return errors.Join(g.p.call(ctx, "case.swap", func() {
+		g.check(next)
+		err = g.s.SwapCase(ctx, next, with)
+	}), err)
+}
+
+// check notes writes that no process may make, if they are about to take effect: to
+// a case that another has claimed, and the same claim twice.
+func (g gated) check(next pipeline.Case) {
+	stored := g.s.cases[next.MessageID]
+	if stored.Rev != next.Rev-1 {
+		return
+	}
+	claims := next.State == pipeline.CaseWorking && next.Fence > stored.Fence
+	switch held := stored.State == pipeline.CaseWorking; {
+	case claims && held && stored.Owner == next.Owner && stored.Unsettled > 0 && stored.EditedAt.IsZero():
+		g.p.gate.complain("process %d takes its own claim for a crash", g.p.id)
+	case !claims && held && g.p.claim.Owner != "" && g.p.claim.Owner != stored.Owner:
+		g.p.gate.complain("process %d writes to a case that another has claimed", g.p.id)
+	}
+	if next.State == pipeline.CaseWorking && (claims || g.p.claim.Fence == next.Fence) {
+		g.p.claim = next
+	}
+}
+
+// complain notes something that must not have happened.
+func (g *gate) complain(format string, args ...any) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.wrong = append(g.wrong, fmt.Sprintf(format, args...))
 }
 
 func (g gated) LoadDelivery(ctx context.Context, id string) (d pipeline.Placed, err error) {
@@ -203,26 +242,31 @@ const (
 type model struct {
 	mu       sync.Mutex
 	poisoned bool
-	asked    []string // message ids, in order
-	running  map[string]*process
-	lease    map[string]time.Time // of running, as claimed
-	// twice are messages that two live processes answered at the same time,
-	// although the first one's lease had not run out.
+	asked    []string            // message ids, in order
+	running  map[string]*process // of those that answer a message, the one with the newest claim
+	// twice are messages that a process claimed and answered while another one,
+	// alive and with a lease, was answering them.
 	twice []string
 }
 
-// begin notes that p starts to answer a message.
-func (m *model) begin(p *process, message string, lease time.Time) (poisoned bool) {
+// begin notes that p starts to answer a message. One that comes late, after another
+// has taken over, cannot know; it must not do harm, and soon notices.
+func (m *model) begin(p *process, message string) (poisoned bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked = append(m.asked, message)
-	if first := m.running[message]; first != nil && first != p && !first.dead && time.Now().Before(m.lease[message]) {
+	first := m.running[message]
+	if first != nil && first.claim.Fence > p.claim.Fence {
+		return m.poisoned
+	}
+	leased := first != nil && first.skew == p.skew && time.Now().Add(p.skew).Before(first.claim.LeaseUntil)
+	if leased && first != p && !first.dead {
 		m.twice = append(m.twice, message)
 	}
 	if m.running == nil {
-		m.running, m.lease = map[string]*process{}, map[string]time.Time{}
+		m.running = map[string]*process{}
 	}
-	m.running[message], m.lease[message] = p, lease
+	m.running[message] = p
 	return m.poisoned
 }
 
@@ -237,12 +281,11 @@ func (m *model) end(p *process, message string) {
 type gatedModel struct {
 	p *process
 	m *model
-	s *memory
 }
 
 func (g gatedModel) Stream(ctx context.Context, p pipeline.Prompt) iter.Seq2[pipeline.Delta, error] {
 	return func(yield func(pipeline.Delta, error) bool) {
-		poisoned := g.m.begin(g.p, p.MessageID, g.s.cases[p.MessageID].LeaseUntil)
+		poisoned := g.m.begin(g.p, p.MessageID)
 		defer g.m.end(g.p, p.MessageID)
 		for i, text := range []string{"about ", p.Question} {
 			if err := g.p.call(ctx, "model.delta", func() {}); err != nil {
@@ -311,7 +354,7 @@ func (w *world) start(q *queue, items ...*item) {
 	}
 	w.processes++
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &process{id: w.processes, gate: w.gate, cancel: cancel}
+	p := &process{id: w.processes, skew: w.skew, gate: w.gate, cancel: cancel}
 	h := &handling{process: p, items: items}
 	w.running = append(w.running, h)
 	hidden := map[string]time.Duration{"requests": 6 * time.Minute, "control": time.Minute, "replies": 90 * time.Second}[q.name]
@@ -339,8 +382,8 @@ func (w *world) start(q *queue, items ...*item) {
 }
 
 func (w *world) handler(p *process, name string) pipeline.Handler {
-	g, skew := gated{p, w.store}, w.skew
-	now := func() time.Time { return time.Now().Add(skew) }
+	g := gated{p, w.store}
+	now := func() time.Time { return time.Now().Add(p.skew) }
 	control := &pipeline.Control{
 		Cases: g, Memory: g, Requests: outbox{p, w.requests}, Replies: outbox{p, w.replies},
 		Letters: outbox{p, w.controlDead}, Log: quietLog, Now: now,
@@ -349,7 +392,7 @@ func (w *world) handler(p *process, name string) pipeline.Handler {
 	case "requests":
 		worker := &pipeline.Worker{
 			Cases: g, Memory: g, Visibility: w.requests, Replies: outbox{p, w.replies}, Letters: outbox{p, w.requestsDead},
-			Control: control, Model: gatedModel{p, w.model, w.store}, Log: quietLog, Now: now,
+			Control: control, Model: gatedModel{p, w.model}, Log: quietLog, Now: now,
 			Config: pipeline.WorkerConfig{
 				MaxTokens: 10, Profile: pipeline.Profile{Budget: pipeline.Budget{User: w.scenario.budget}}, Seats: pipeline.Seats{User: w.scenario.seats},
 			},
