@@ -27,8 +27,7 @@ func (a *attempt) generate(ctx context.Context, p Prompt, passages []Passage) (T
 		// What was attached is part of the question from now on.
 		Attachments: attachedText(p.Attachments),
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, a.w.config().Generation,
-		Transient(ReasonModel, errDeadline))
+	ctx, cancel := context.WithTimeoutCause(ctx, a.deadline(), Transient(ReasonModel, errDeadline))
 	defer cancel()
 	out := newEmitter(ctx, a)
 	defer out.close()
@@ -50,6 +49,21 @@ func (a *attempt) generate(ctx context.Context, p Prompt, passages []Passage) (T
 	a.measureUsage(t)
 	return t, nil
 }
+
+// deadline is how long the model may take. A question that has failed before has
+// what is left of its time, so that one whose answer never ends does not block its
+// conversation for long; a throttle was no fault of the question's.
+func (a *attempt) deadline() time.Duration {
+	c := a.w.config()
+	if a.k.Tries == 0 {
+		return c.Generation
+	}
+	end := a.k.FirstClaim.Add(c.Policy.Age + lastChance)
+	return min(c.Generation, max(end.Sub(a.w.now()), lastChance))
+}
+
+// lastChance is the least that the model is given for an answer.
+const lastChance = 24 * time.Second
 
 // collect reads the model's stream to its end.
 func (a *attempt) collect(ctx context.Context, p Prompt, out *emitter, t *Turn) (string, error) {
