@@ -1,6 +1,6 @@
 # Parley. "make" lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help image-binary run test test-emulators test-page race torture lint vuln fuzz bench
+.PHONY: help image-binary run test test-emulators test-page race torture mutate lint vuln fuzz bench
 
 GO ?= go
 
@@ -36,6 +36,9 @@ torture: ## kill the program 50 times at random moments, under the race detector
 	$(GO) test -race -timeout 40m -count=1 ./test/e2e ./test/torture
 	$(GO) test -timeout 40m -count=1 ./test/explore -explore.random 3000
 	$(GO) test -timeout 40m -count=1 ./test/torture -torture.letters 1000
+
+mutate: ## break every guard of the protocol; fails if no test notices (minutes)
+	$(GO) test ./test/mutate -mutate -count=1 -v -timeout 90m
 
 fuzz: ## every fuzz target, a few seconds each (FUZZTIME=10s)
 	@scripts/fuzz $(or $(FUZZTIME),10s)
