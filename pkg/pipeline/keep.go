@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -27,7 +26,7 @@ const draftRequest = "Summarise this discussion as one question that somebody ma
 // draftRoom is what a snapshot of a draft holds besides what the model wrote.
 const draftRoom = 3 << 10
 
-var drafted = regexp.MustCompile(`(?s)^\s*Q[:：]\s*([^\n]+)\n+\s*A[:：]\s*(.+)$`)
+var drafted = pattern(`(?s)^\s*Q[:：]\s*([^\n]+)\n+\s*A[:：]\s*(.+)$`)
 
 // documentID names what is remembered of a conversation.
 func documentID(c chat.Conversation) string { return "thread:" + c.Group() }
@@ -93,7 +92,7 @@ func (a *attempt) draft(ctx context.Context) error {
 // that kept to no form gets the thread's first line as its question.
 func draftOf(text, said string) string {
 	question, answer := firstSaid(said), strings.TrimSpace(text)
-	if m := drafted.FindStringSubmatch(text); m != nil {
+	if m := drafted().FindStringSubmatch(text); m != nil {
 		question, answer = strings.TrimSpace(m[1]), strings.TrimSpace(m[2])
 	}
 	clean, _ := scrub.Text("## " + excerpt(strings.TrimLeft(question, "# "), 300) + "\n\n" + answer)

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -161,15 +160,15 @@ func searchable(text string) bool {
 	bare := strings.ToLower(strings.Join(strings.FieldsFunc(text, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '\''
 	}), " "))
-	return bare != "" && !courtesy.MatchString(bare) && !command.MatchString(strings.TrimSpace(text))
+	return bare != "" && !courtesy().MatchString(bare) && !command().MatchString(strings.TrimSpace(text))
 }
 
 var (
-	courtesy = regexp.MustCompile(`^(?:(?:hi|hello|hey|howdy|yo|hiya|greetings|good (?:morning|afternoon|evening|night|day)|bye|goodbye|see you|cheers|` +
+	courtesy = pattern(`^(?:(?:hi|hello|hey|howdy|yo|hiya|greetings|good (?:morning|afternoon|evening|night|day)|bye|goodbye|see you|cheers|` +
 		`thanks?|thank you|thx|ty|much appreciated|ok(?:ay)?|great|perfect|nice|cool|awesome|well done|got it|sounds good|lgtm|welcome|` +
 		`there|all|everyone|team|parley|again|so much|very much|a lot|how are you|what'?s up|who are you|what can you do|` +
 		`你好啊?|您好|大家好|早上好|上午好|中午好|下午好|晚上好|早安?|晚安|嗨|哈喽|再见|拜拜|谢谢你?您?|多谢|感谢|辛苦了|好的?|收到|明白了?|知道了|太好了|不客气|在吗|你是谁|你会做什么|你能做什么)\s*)+$`)
-	command = regexp.MustCompile(`^(?:[/!][\pL\d_-]+|[A-Za-z]+:[A-Za-z]+(?:\s+\d+)?|(?i:help|reset|stop|retry|continue|usage)|帮助|重置|停止|重试|继续)$`)
+	command = pattern(`^(?:[/!][\pL\d_-]+|[A-Za-z]+:[A-Za-z]+(?:\s+\d+)?|(?i:help|reset|stop|retry|continue|usage)|帮助|重置|停止|重试|继续)$`)
 )
 
 // dependent reports whether a question seems to mean something only behind the one
@@ -178,12 +177,12 @@ func dependent(question string) bool {
 	question = strings.TrimSpace(question)
 	if phrase.Detect(question) == "zh" {
 		n := len([]rune(question))
-		return n <= 6 || n <= 30 && backward.MatchString(question)
+		return n <= 6 || n <= 30 && backward().MatchString(question)
 	}
 	n := len(strings.Fields(question))
-	return n <= 3 || n <= 12 && backward.MatchString(question)
+	return n <= 3 || n <= 12 && backward().MatchString(question)
 }
 
-var backward = regexp.MustCompile(`(?i)^(?:and|but|or|so|then|also|what about|how about|what if|why not|why|how so|which one|same|else)\b` +
+var backward = pattern(`(?i)^(?:and|but|or|so|then|also|what about|how about|what if|why not|why|how so|which one|same|else)\b` +
 	`|\b(?:it|its|that|this|they|them|their|those|these|he|she|him|her|the same|the former|the latter|instead|above)\b` +
 	`|^(?:那|那么|还有|另外|然后|所以|但是|为什么|换成|如果)|它|他们|她们|这个|那个|这些|那些|上面|刚才|前者|后者|呢[？?]?$`)

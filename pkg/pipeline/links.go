@@ -3,7 +3,6 @@ package pipeline
 import (
 	"html"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -52,7 +51,7 @@ func (l *links) allowed(address string) bool { return l.known[canonical(address)
 // canonical is an address in the one form that is compared. The scheme of the web
 // and a last slash make no difference.
 func canonical(address string) string {
-	address = strings.TrimSpace(html.UnescapeString(unescape.ReplaceAllString(address, "$1")))
+	address = strings.TrimSpace(html.UnescapeString(unescape().ReplaceAllString(address, "$1")))
 	lower := strings.ToLower(address)
 	for _, scheme := range []string{"https://", "http://", "mailto:"} {
 		if strings.HasPrefix(lower, scheme) {
@@ -67,33 +66,33 @@ func canonical(address string) string {
 	return strings.ToLower(host) + strings.TrimSuffix(rest, "/")
 }
 
-var unescape = regexp.MustCompile("\\\\([!-/:-@\\[-`{-~])")
+var unescape = pattern("\\\\([!-/:-@\\[-`{-~])")
 
 // Patterns at the place where something may begin.
 var (
 	// schemed: also with what Markdown lets people write for the colon and slashes.
-	schemed = regexp.MustCompile(`(?i)^(?:[a-z][a-z0-9+.-]{0,30}(?:\\?:|&#0*58;|&#x0*3a;|&colon;)(?:\\?/|&#0*47;|&#x0*2f;|&sol;){2}|mailto:|xmpp:|tel:|javascript:|www\.)`)
-	mail    = regexp.MustCompile(`^[A-Za-z0-9._%+-]+@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+`)
-	pathed  = regexp.MustCompile(`(?i)^(?:[a-z0-9-]+\.)+(?:com|net|org|io|dev|app|ai|co|cn|info|biz|xyz|top|site|online|shop|club|link|click|live|tv|cc|ru|uk|de|jp|fr|eu|us|ly|gl|gd|me)(?::\d+)?/`)
-	angled  = regexp.MustCompile(`^<([A-Za-z][A-Za-z0-9+.-]*:[^<>|\s]*|[^\s<>|@]+@[^\s<>|@]+)(?:\|([^<>\n]*))?>`)
-	element = regexp.MustCompile(`(?i)^<[a-z][^<>]*\b(?:href|src|srcset|action|background)\s*=[^<>]*>`)
-	numbers = regexp.MustCompile(`^\[\d{1,3}(?:\s*[,，、;；]\s*\d{1,3})*\]`)
-	number  = regexp.MustCompile(`\d+`)
-	fence   = regexp.MustCompile("^[ \t>]*(?:(?:[-*+]|\\d{1,9}[.)])[ \t]+)*(`{3,}|~{3,})([^\n]*)")
-	marker  = regexp.MustCompile(`^[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*$`)
-	leads   = regexp.MustCompile(`(?i)^\(\s*<?(?:[\\/]|mailto:|xmpp:|tel:|javascript:)`)
+	schemed = pattern(`(?i)^(?:[a-z][a-z0-9+.-]{0,30}(?:\\?:|&#0*58;|&#x0*3a;|&colon;)(?:\\?/|&#0*47;|&#x0*2f;|&sol;){2}|mailto:|xmpp:|tel:|javascript:|www\.)`)
+	mail    = pattern(`^[A-Za-z0-9._%+-]+@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+`)
+	pathed  = pattern(`(?i)^(?:[a-z0-9-]+\.)+(?:com|net|org|io|dev|app|ai|co|cn|info|biz|xyz|top|site|online|shop|club|link|click|live|tv|cc|ru|uk|de|jp|fr|eu|us|ly|gl|gd|me)(?::\d+)?/`)
+	angled  = pattern(`^<([A-Za-z][A-Za-z0-9+.-]*:[^<>|\s]*|[^\s<>|@]+@[^\s<>|@]+)(?:\|([^<>\n]*))?>`)
+	element = pattern(`(?i)^<[a-z][^<>]*\b(?:href|src|srcset|action|background)\s*=[^<>]*>`)
+	numbers = pattern(`^\[\d{1,3}(?:\s*[,，、;；]\s*\d{1,3})*\]`)
+	number  = pattern(`\d+`)
+	fence   = pattern("^[ \t>]*(?:(?:[-*+]|\\d{1,9}[.)])[ \t]+)*(`{3,}|~{3,})([^\n]*)")
+	marker  = pattern(`^[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*$`)
+	leads   = pattern(`(?i)^\(\s*<?(?:[\\/]|mailto:|xmpp:|tel:|javascript:)`)
 	// growing is an end of text that what follows may make part of an address.
-	growing = regexp.MustCompile("[^\\s()\\[\\]<>\"{}。，、；！？（）「」《》“”|*]*$")
+	growing = pattern("[^\\s()\\[\\]<>\"{}。，、；！？（）「」《》“”|*]*$")
 )
 
 // addressAt returns the length of the address that s begins with, 0 if none.
 func addressAt(s string) int {
-	begin := schemed.FindString(s)
+	begin := schemed().FindString(s)
 	if begin == "" {
-		if m := mail.FindString(s); m != "" {
+		if m := mail().FindString(s); m != "" {
 			return len(strings.TrimRight(m, "-_"))
 		}
-		if begin = pathed.FindString(s); begin == "" {
+		if begin = pathed().FindString(s); begin == "" {
 			return 0
 		}
 	}
@@ -140,7 +139,7 @@ func local(address string) bool {
 // citations returns the markers among cited, such as "[1, 7]", that name a passage.
 func citations(cited string, passages int) string {
 	var b strings.Builder
-	for _, digits := range number.FindAllString(cited, -1) {
+	for _, digits := range number().FindAllString(cited, -1) {
 		if n, err := strconv.Atoi(digits); err == nil && n >= 1 && n <= passages {
 			b.WriteString("[" + strconv.Itoa(n) + "]")
 		}

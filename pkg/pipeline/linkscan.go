@@ -60,14 +60,14 @@ func (s *scanner) held() string {
 		return string(s.out)
 	}
 	text := string(s.out)
-	text = text[:growing.FindStringIndex(text)[0]]
+	text = text[:growing().FindStringIndex(text)[0]]
 	return strings.TrimRight(text, " \t\n"+seam+"!")
 }
 
 // line reads the line in[pos:end] and reports whether it stopped to wait for more.
 func (s *scanner) line(pos, end int, whole bool) (waits bool) {
 	line := s.in[pos:end]
-	if m := fence.FindStringSubmatch(line); m != nil {
+	if m := fence().FindStringSubmatch(line); m != nil {
 		opens := s.fence == "" && !(m[1][0] == '`' && strings.Contains(m[2], "`"))
 		closes := s.fence != "" && m[1][0] == s.fence[0] && len(m[1]) >= len(s.fence) && strings.TrimSpace(m[2]) == ""
 		switch {
@@ -173,7 +173,7 @@ func (s *scanner) code(text string) {
 		}
 		_, size := utf8.DecodeRuneInString(text[i:])
 		i += s.copy(text[i : i+size])
-		if text[i-1] == ']' && leads.MatchString(text[i:]) {
+		if text[i-1] == ']' && leads().MatchString(text[i:]) {
 			s.copy(" ") // should a reader take this for prose
 		}
 	}
@@ -214,7 +214,7 @@ func (s *scanner) angle(rest string, whole bool) (int, bool) {
 	if !whole && !strings.Contains(rest, ">") {
 		return 0, true
 	}
-	if m := angled.FindStringSubmatch(rest); m != nil {
+	if m := angled().FindStringSubmatch(rest); m != nil {
 		switch {
 		case s.judge(m[1]):
 			s.copy(m[0])
@@ -229,7 +229,7 @@ func (s *scanner) angle(rest string, whole bool) (int, bool) {
 		}
 		return len(m[0]), false
 	}
-	if m := element.FindString(rest); m != "" {
+	if m := element().FindString(rest); m != "" {
 		s.join()
 		return len(m), false
 	}
@@ -258,8 +258,8 @@ func joinable(c byte) bool {
 // open reads an opening bracket, or a whole citation.
 func (s *scanner) open(i int, rest string, whole bool) (int, bool) {
 	bol := strings.LastIndexByte(s.in[:i], '\n') + 1
-	b := bracket{at: len(s.out), line: marker.MatchString(s.in[bol:i])}
-	if m := numbers.FindString(rest); m != "" && s.cites {
+	b := bracket{at: len(s.out), line: marker().MatchString(s.in[bol:i])}
+	if m := numbers().FindString(rest); m != "" && s.cites {
 		next := rest[len(m):]
 		_, _, link := destination(strings.TrimPrefix(next, "("))
 		link = link && strings.HasPrefix(next, "(")

@@ -10,6 +10,7 @@ package scrub
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // rule replaces what a pattern matches, if check, where there is one, agrees. The
@@ -21,28 +22,31 @@ type rule struct {
 }
 
 // The rules, in order: whatever could be part of a longer secret comes after it.
-var rules = []rule{
-	{what: "private key", pattern: regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)`)},
-	{what: "token", pattern: regexp.MustCompile(`\bxox[a-z]-[A-Za-z0-9-]{8,}|\bxapp-[A-Za-z0-9-]{8,}|\bxoxe\.[A-Za-z0-9.-]{8,}`)},
-	{what: "link", pattern: regexp.MustCompile(`https://hooks\.slack\.com/[A-Za-z0-9/_-]+|https://oapi\.dingtalk\.com/robot/send\?\S+`)},
-	{what: "key", pattern: regexp.MustCompile(`\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b|\bLTAI[A-Za-z0-9]{12,28}\b|\bAIza[A-Za-z0-9_-]{35}`)},
-	{what: "token", pattern: regexp.MustCompile(`\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}|\bsk-[A-Za-z0-9_-]{20,}|\bsk_(?:live|test)_[A-Za-z0-9]{10,}|\bnpm_[A-Za-z0-9]{30,}`)},
-	{what: "token", pattern: regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`)},
-	{what: "token", pattern: regexp.MustCompile(`(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{12,}`)},
-	{what: "password", pattern: regexp.MustCompile(`(://[^\s/:@\[\]]+:)[^\s/@\[\]]+@`)},
-	{what: "secret", pattern: regexp.MustCompile(`(?i)((?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|密码|口令|密钥)["']?\s*(?:[:=：＝]|\bis\b|是|为)\s*["']?)[^\s"'\[\],;，。；]{4,}`)},
-	{what: "email", pattern: regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+`)},
-	{what: "phone", pattern: regexp.MustCompile(`\+[1-9]\d{0,2}(?:[ ()./-]{0,2}\d){6,12}\b`)},
-	{what: "identity number", pattern: regexp.MustCompile(`\b\d{17}[\dXx]\b`), check: chineseID},
-	{what: "card number", pattern: regexp.MustCompile(`\b\d(?:[ -]?\d){12,18}\b`), check: luhn},
-	{what: "identity number", pattern: regexp.MustCompile(`\b\d{3}-\d{2}-\d{4}\b`)},
-	{what: "phone", pattern: regexp.MustCompile(`\b1[3-9]\d[ -]?\d{4}[ -]?\d{4}\b`)},
-	{what: "phone", pattern: regexp.MustCompile(`\b0\d{2,3}-\d{7,8}\b|\(\d{3}\) ?\d{3}-\d{4}|\b\d{3}[-.]\d{3}[-.]\d{4}\b`)},
-}
+// Compiling them takes a millisecond, which is for those to spend who scrub.
+var rules = sync.OnceValue(func() []rule {
+	return []rule{
+		{what: "private key", pattern: regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)`)},
+		{what: "token", pattern: regexp.MustCompile(`\bxox[a-z]-[A-Za-z0-9-]{8,}|\bxapp-[A-Za-z0-9-]{8,}|\bxoxe\.[A-Za-z0-9.-]{8,}`)},
+		{what: "link", pattern: regexp.MustCompile(`https://hooks\.slack\.com/[A-Za-z0-9/_-]+|https://oapi\.dingtalk\.com/robot/send\?\S+`)},
+		{what: "key", pattern: regexp.MustCompile(`\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b|\bLTAI[A-Za-z0-9]{12,28}\b|\bAIza[A-Za-z0-9_-]{35}`)},
+		{what: "token", pattern: regexp.MustCompile(`\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}|\bsk-[A-Za-z0-9_-]{20,}|\bsk_(?:live|test)_[A-Za-z0-9]{10,}|\bnpm_[A-Za-z0-9]{30,}`)},
+		{what: "token", pattern: regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`)},
+		{what: "token", pattern: regexp.MustCompile(`(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{12,}`)},
+		{what: "password", pattern: regexp.MustCompile(`(://[^\s/:@\[\]]+:)[^\s/@\[\]]+@`)},
+		{what: "secret", pattern: regexp.MustCompile(`(?i)((?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|密码|口令|密钥)["']?\s*(?:[:=：＝]|\bis\b|是|为)\s*["']?)[^\s"'\[\],;，。；]{4,}`)},
+		{what: "email", pattern: regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+`)},
+		{what: "phone", pattern: regexp.MustCompile(`\+[1-9]\d{0,2}(?:[ ()./-]{0,2}\d){6,12}\b`)},
+		{what: "identity number", pattern: regexp.MustCompile(`\b\d{17}[\dXx]\b`), check: chineseID},
+		{what: "card number", pattern: regexp.MustCompile(`\b\d(?:[ -]?\d){12,18}\b`), check: luhn},
+		{what: "identity number", pattern: regexp.MustCompile(`\b\d{3}-\d{2}-\d{4}\b`)},
+		{what: "phone", pattern: regexp.MustCompile(`\b1[3-9]\d[ -]?\d{4}[ -]?\d{4}\b`)},
+		{what: "phone", pattern: regexp.MustCompile(`\b0\d{2,3}-\d{7,8}\b|\(\d{3}\) ?\d{3}-\d{4}|\b\d{3}[-.]\d{3}[-.]\d{4}\b`)},
+	}
+})
 
 // Text returns s without secrets and personal data, and how many there were.
 func Text(s string) (clean string, found int) {
-	for _, r := range rules {
+	for _, r := range rules() {
 		s = r.pattern.ReplaceAllStringFunc(s, func(match string) string {
 			if r.check != nil && !r.check(match) {
 				return match
