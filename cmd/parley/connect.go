@@ -16,7 +16,7 @@ import (
 	"parley/pkg/config"
 	"parley/pkg/pipeline"
 	"parley/pkg/sqlitestore"
-	"parley/pkg/sqsqueue"
+	"parley/pkg/sqsqueue/sqssend"
 )
 
 func connectCommand() *cobra.Command {
@@ -95,8 +95,8 @@ func feed(ctx context.Context, data string, log *slog.Logger) (*pipeline.Ingress
 	if err != nil {
 		return nil, nil, err
 	}
-	client := sqsqueue.NewAckClient(cfg)
-	in.Requests, in.Control = sqsqueue.New(client, q.Requests), sqsqueue.New(client, q.Control)
+	client := sqssend.NewClient(cfg)
+	in.Requests, in.Control = sqssend.New(client, q.Requests), sqssend.New(client, q.Control)
 	return in, func() error { return nil }, nil
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockagent"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
@@ -89,7 +88,7 @@ func slackSecretCheck(cfg aws.Config, arn, apiURL string) check {
 		if arn == "" {
 			return "", errOff{"the stack has no Slack app"}
 		}
-		values, err := secrets.New(secretsmanager.NewFromConfig(cfg), arn, secrets.SigningSecret, secrets.BotToken).Current(ctx)
+		values, err := secrets.New(secrets.NewClient(cfg), arn, secrets.SigningSecret, secrets.BotToken).Current(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -103,7 +102,7 @@ func dingtalkSecretCheck(cfg aws.Config, arn string, d config.DingTalk) check {
 		if arn == "" {
 			return "", errOff{"the stack has no DingTalk app"}
 		}
-		values, err := secrets.New(secretsmanager.NewFromConfig(cfg), arn, secrets.ClientID, secrets.ClientSecret).Current(ctx)
+		values, err := secrets.New(secrets.NewClient(cfg), arn, secrets.ClientID, secrets.ClientSecret).Current(ctx)
 		if err != nil {
 			return "", err
 		}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"parley/pkg/config"
 	"parley/pkg/dingtalk"
@@ -19,7 +18,7 @@ import (
 	"parley/pkg/pipeline"
 	"parley/pkg/secrets"
 	"parley/pkg/slack"
-	"parley/pkg/sqsqueue"
+	"parley/pkg/sqsqueue/sqssend"
 )
 
 // settings is what the function reads from its environment.
@@ -35,19 +34,15 @@ func (s *settings) load(from func(any) error) error {
 	return errors.Join(from(&s.function), from(&s.aws), from(&s.ingress), from(&s.slack), from(&s.dingtalk))
 }
 
-// secretsTime bounds the wait for secrets before the first event. What has not
-// arrived by then is waited for when the event needs it.
-const secretsTime = 1500 * time.Millisecond
-
 // build wires the stage. The platforms that have a secret are served.
 func build(ctx context.Context, s settings, log *slog.Logger, metrics io.Writer) (*pipeline.Ingress, error) {
 	cfg := awsConfig(s.aws)
-	queues := sqsqueue.NewAckClient(endpoint(cfg, s.aws.SQSEndpoint))
-	store := secretsmanager.NewFromConfig(endpoint(cfg, s.aws.SecretsEndpoint))
+	queues := sqssend.NewClient(endpoint(cfg, s.aws.SQSEndpoint))
+	store := secrets.NewClient(endpoint(cfg, s.aws.SecretsEndpoint))
 	in := &pipeline.Ingress{
 		Parsers:  map[string]pipeline.Parser{},
-		Requests: sqsqueue.New(queues, s.ingress.Requests),
-		Control:  sqsqueue.New(queues, s.ingress.Control),
+		Requests: sqssend.New(queues, s.ingress.Requests),
+		Control:  sqssend.New(queues, s.ingress.Control),
 		Metrics:  emf.New(metrics, "Parley", s.function.Name),
 		Log:      log,
 	}
@@ -83,11 +78,10 @@ func build(ctx context.Context, s settings, log *slog.Logger, metrics io.Writer)
 	return in, nil
 }
 
-// prefetch reads the secrets before the first event is asked for. One that cannot
-// be had is no reason not to start: the platform is told 401 and asks again.
+// prefetch reads the secrets before the first event is asked for, in little more
+// than a second. One that cannot be had is no reason not to start: the platform is
+// told 503 and asks again.
 func prefetch(ctx context.Context, all []*secrets.Secret, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(ctx, secretsTime)
-	defer cancel()
 	var reading sync.WaitGroup
 	for _, s := range all {
 		reading.Go(func() {

@@ -14,28 +14,27 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
 	"parley/pkg/config"
 	"parley/pkg/dingtalk"
 	"parley/pkg/emf"
 	"parley/pkg/pipeline"
 	"parley/pkg/slack"
 	"parley/pkg/slack/slacktest"
-	"parley/pkg/sqsqueue"
+	"parley/pkg/sqsqueue/sqssend"
 )
 
 const queueURL = "https://sqs.us-east-1.amazonaws.com/123456789012/parley-requests.fifo"
 
 // accepting is SQS as far as sends go: it keeps the last one.
-type accepting struct{ last sqs.SendMessageInput }
+type accepting struct{ last sending }
+
+type sending struct{ QueueURL, MessageBody, MessageGroupID, MessageDeduplicationID string }
 
 func (a *accepting) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := json.NewDecoder(r.Body).Decode(&a.last); err != nil {
 		return nil, err
 	}
-	sum := md5.Sum([]byte(aws.ToString(a.last.MessageBody)))
+	sum := md5.Sum([]byte(a.last.MessageBody))
 	answer := fmt.Sprintf(`{"MessageId":"00000000-0000-4000-8000-000000000001","MD5OfMessageBody":%q}`, hex.EncodeToString(sum[:]))
 	return &http.Response{
 		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
@@ -44,21 +43,20 @@ func (a *accepting) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // serving is the function over SQS, with the secret at hand.
-func serving(t testing.TB) (gateway, *sqs.Client, *accepting) {
+func serving(t testing.TB) (gateway, pipeline.Outbox, *accepting) {
 	t.Helper()
 	cfg := awsConfig(config.AWS{Region: "us-east-1", AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: "token"})
 	service := &accepting{}
 	cfg.HTTPClient = &http.Client{Transport: service}
-	client := sqsqueue.NewAckClient(cfg)
 	parser, err := slack.NewParser(slack.Config{Secrets: func() []string { return []string{slacktest.DefaultSecret} }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue := sqsqueue.New(client, queueURL)
+	queue := sqssend.New(sqssend.NewClient(cfg), queueURL)
 	return gateway{&pipeline.Ingress{
 		Parsers: map[string]pipeline.Parser{slack.PathEvents: parser}, Requests: queue, Control: queue,
 		Metrics: emf.New(io.Discard, "Parley", "ingress"), Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
-	}}, client, service
+	}}, queue, service
 }
 
 // mention is a mention as Slack sends it and API Gateway hands it over.
@@ -94,8 +92,8 @@ func TestMentionIsQueued(t *testing.T) {
 	if err != nil || !strings.Contains(string(answer), `"statusCode":200`) {
 		t.Fatalf("answered %s, %v", answer, err)
 	}
-	if body := aws.ToString(service.last.MessageBody); aws.ToString(service.last.QueueUrl) != queueURL || !strings.Contains(body, "how are you?") {
-		t.Errorf("%q was sent to %s", body, aws.ToString(service.last.QueueUrl))
+	if body := service.last.MessageBody; service.last.QueueURL != queueURL || !strings.Contains(body, "how are you?") {
+		t.Errorf("%q was sent to %s", body, service.last.QueueURL)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"parley/pkg/chat"
@@ -60,7 +59,7 @@ func (d deployment) posters(ctx context.Context) (map[chat.Platform]pipeline.Pos
 	if err := errors.Join(config.Load(&s), config.Load(&t)); err != nil {
 		return nil, err
 	}
-	store := secretsmanager.NewFromConfig(d.aws)
+	store := secrets.NewClient(d.aws)
 	posters := map[chat.Platform]pipeline.Poster{}
 	if s.SecretARN != "" {
 		secret := secrets.New(store, s.SecretARN, secrets.BotToken)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
 	"parley/pkg/chat"
 	"parley/pkg/config"
 	"parley/pkg/dingtalk/dingapi"
@@ -25,7 +23,7 @@ func (d deployment) readers(ctx context.Context) (map[chat.Platform]pipeline.Rea
 	if err := errors.Join(config.Load(&s), config.Load(&t)); err != nil {
 		return nil, err
 	}
-	store := secretsmanager.NewFromConfig(d.aws)
+	store := secrets.NewClient(d.aws)
 	readers := map[chat.Platform]pipeline.Reader{}
 	if s.SecretARN != "" {
 		secret := secrets.New(store, s.SecretARN, secrets.BotToken)

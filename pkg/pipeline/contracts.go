@@ -39,7 +39,8 @@ type Parsed struct {
 	Retry int
 }
 
-// Errors of a Parser, each with its HTTP status in ingress.go.
+// Errors of a Parser, each with its HTTP status in ingress.go. After any other the
+// request could not be judged: 503, and the platform sends it again.
 var (
 	// ErrUnauthorized: unsigned, wrongly signed, or stale. 401.
 	ErrUnauthorized = errors.New("request is not signed by the platform")

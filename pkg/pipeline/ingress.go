@@ -55,7 +55,7 @@ func allowed(path string) string {
 
 // Handle answers one request: 401 unsigned or stale, 404 and 405 for what is no
 // endpoint, 413 oversized (judged before the signature), 200 for what is
-// understood or can never be, 503 for what could not be made durable.
+// understood or can never be, 503 for what could not be judged or made durable.
 func (in *Ingress) Handle(ctx context.Context, r Request) Response {
 	began := in.now()
 	parser, known := in.Parsers[r.Path]
@@ -75,10 +75,13 @@ func (in *Ingress) Handle(ctx context.Context, r Request) Response {
 		measure(in.Metrics, MetricRefused, 1, "path", r.Path)
 		in.Log.WarnContext(ctx, "refused", "path", r.Path, "err", err)
 		return Response{Status: http.StatusUnauthorized}
-	case err != nil:
+	case errors.Is(err, ErrMalformed):
 		measure(in.Metrics, MetricMalformed, 1, "path", r.Path)
 		in.Log.WarnContext(ctx, "malformed", "path", r.Path, "err", err)
 		return Response{Status: http.StatusOK}
+	case err != nil:
+		in.Log.ErrorContext(ctx, "not judged", "path", r.Path, "err", err)
+		return plain(http.StatusServiceUnavailable, "try again\n")
 	}
 	if err := in.Accept(ctx, p); err != nil {
 		in.Log.ErrorContext(ctx, "not durable", "path", r.Path, "err", err)

@@ -50,6 +50,7 @@ func TestIngressAnswers(t *testing.T) {
 		{name: "ignored", path: "/p", parsed: pipeline.Parsed{Ignored: "bot"}, want: 200},
 		{name: "unsigned", path: "/p", parseErr: fmt.Errorf("no header: %w", pipeline.ErrUnauthorized), want: 401},
 		{name: "malformed", path: "/p", parseErr: fmt.Errorf("json: %w", pipeline.ErrMalformed), want: 200},
+		{name: "no secret to judge it with", path: "/p", parseErr: errors.New("no secret"), want: 503},
 		{name: "not durable", path: "/p", parsed: pipeline.Parsed{Messages: []chat.Message{ask}}, sendErr: errors.New("disk full"), want: 503},
 		{name: "unknown path", path: "/q", want: 404},
 		{name: "wrong method", method: "GET", path: "/p", want: 405},

@@ -22,17 +22,18 @@ func TestRotationOnEmulator(t *testing.T) {
 	if endpoint == "" {
 		t.Skip("PARLEY_TEST_SECRETS_URL is not set; make test-emulators sets it")
 	}
-	client := secretsmanager.New(secretsmanager.Options{
+	cfg := aws.Config{
 		Region: "us-east-1", BaseEndpoint: &endpoint,
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-	})
+	}
+	client := secretsmanager.NewFromConfig(cfg)
 	created, err := client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
 		Name: aws.String("parley/" + rand.Text()), SecretString: aws.String(signing("old")),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := secrets.New(client, *created.ARN, secrets.SigningSecret)
+	s := secrets.New(secrets.NewClient(cfg), *created.ARN, secrets.SigningSecret)
 	seen, err := s.All(t.Context())
 	if err != nil || len(seen) != 1 {
 		t.Fatalf("All = %d versions, %v", len(seen), err)
@@ -50,7 +51,7 @@ func TestRotationOnEmulator(t *testing.T) {
 	if got := s.Valid(secrets.SigningSecret, slog.New(slog.DiscardHandler))(); !slices.Equal(got, []string{"new", "old"}) {
 		t.Errorf("valid = %v, want the new one and the old one", got)
 	}
-	missing := secrets.New(client, fmt.Sprint(*created.ARN, "x"), secrets.SigningSecret)
+	missing := secrets.New(secrets.NewClient(cfg), fmt.Sprint(*created.ARN, "x"), secrets.SigningSecret)
 	if _, err := missing.Current(t.Context()); err == nil {
 		t.Error("a secret that does not exist was read")
 	}

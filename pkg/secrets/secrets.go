@@ -22,18 +22,14 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
-	"github.com/aws/smithy-go"
 	"golang.org/x/sync/singleflight"
 
+	"parley/pkg/awsjson"
 	"parley/pkg/pipeline"
 )
 
 const (
-	fetchTime  = 1500 * time.Millisecond // of one look, both versions
-	maxBackoff = 200 * time.Millisecond  // between the SDK's attempts
+	fetchTime  = 1200 * time.Millisecond // of one look, both versions
 	keptFor    = 5 * time.Minute
 	againIn    = 30 * time.Second // after a look that failed
 	graceOf    = 24 * time.Hour   // of the version before
@@ -64,7 +60,7 @@ type Values map[string]string
 
 // Secret is one secret. It is safe for concurrent use.
 type Secret struct {
-	client *secretsmanager.Client
+	client *awsjson.Client
 	arn    string
 	keys   []Key
 	flight singleflight.Group
@@ -75,8 +71,13 @@ type Secret struct {
 	refusedAt []time.Time // the looks that refusals caused, newest last
 }
 
+// NewClient returns a client for Secrets.
+func NewClient(cfg aws.Config) *awsjson.Client {
+	return awsjson.New(cfg, awsjson.Service{Name: "secretsmanager", ID: "Secrets Manager", Target: "secretsmanager", Version: "1.1"})
+}
+
 // New returns the secret at arn, of which each of keys must be there.
-func New(client *secretsmanager.Client, arn string, keys ...Key) *Secret {
+func New(client *awsjson.Client, arn string, keys ...Key) *Secret {
 	return &Secret{client: client, arn: arn, keys: keys}
 }
 
@@ -190,7 +191,11 @@ func (s *Secret) look(ctx context.Context, previous bool) error {
 
 // version fetches one version and when it was made.
 func (s *Secret) version(ctx context.Context, stage string) (Values, time.Time, error) {
-	out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.arn, VersionStage: &stage}, quickly)
+	var out struct {
+		SecretString *string
+		CreatedDate  float64 // seconds since 1970
+	}
+	err := s.client.Call(ctx, "GetSecretValue", map[string]string{"SecretId": s.arn, "VersionStage": stage}, &out)
 	if err != nil {
 		return nil, time.Time{}, s.classify(err)
 	}
@@ -198,12 +203,7 @@ func (s *Secret) version(ctx context.Context, stage string) (Values, time.Time, 
 	if err != nil {
 		return nil, time.Time{}, pipeline.Permanent(pipeline.ReasonConfig, err)
 	}
-	return v, aws.ToTime(out.CreatedDate), nil
-}
-
-// quickly keeps the SDK's own retries within the time of a look.
-func quickly(o *secretsmanager.Options) {
-	o.Retryer = retry.AddWithMaxBackoffDelay(o.Retryer, maxBackoff)
+	return v, time.UnixMilli(int64(out.CreatedDate * 1000)), nil
 }
 
 // parse reads the JSON of a secret. Its errors name the secret and the key and
@@ -240,15 +240,13 @@ func (k Key) in(all map[string]any) string {
 // Manager's, and AWS's common ones.
 func (s *Secret) classify(err error) error {
 	wrapped := fmt.Errorf("read secret %s: %w", s.arn, err)
-	var missing *types.ResourceNotFoundException
-	var refused smithy.APIError
-	switch {
-	case errors.As(err, &missing):
-		return pipeline.Permanent(pipeline.ReasonConfig, fmt.Errorf("secret %s does not exist or has no value yet: put one with `aws secretsmanager put-secret-value`: %w", s.arn, err))
-	case !errors.As(err, &refused):
+	var refused *awsjson.Error
+	if !errors.As(err, &refused) {
 		return pipeline.Transient(pipeline.ReasonStore, wrapped)
 	}
-	switch refused.ErrorCode() {
+	switch refused.Code {
+	case "ResourceNotFoundException":
+		return pipeline.Permanent(pipeline.ReasonConfig, fmt.Errorf("secret %s does not exist or has no value yet: put one with `aws secretsmanager put-secret-value`: %w", s.arn, err))
 	case "AccessDeniedException", "DecryptionFailure", "InvalidParameterException", "InvalidRequestException", "UnrecognizedClientException":
 		return pipeline.Permanent(pipeline.ReasonConfig, wrapped)
 	case "ThrottlingException":

@@ -1,10 +1,12 @@
 package secrets_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -101,11 +103,15 @@ func (m *manager) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (m *manager) secret(keys ...secrets.Key) *secrets.Secret {
-	return secrets.New(secretsmanager.New(secretsmanager.Options{
+	return secrets.New(secrets.NewClient(m.config()), arn, keys...)
+}
+
+func (m *manager) config() aws.Config {
+	return aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String("http://secrets.test"),
 		HTTPClient:  &http.Client{Transport: m},
 		Credentials: credentials.NewStaticCredentialsProvider("a", "s", ""),
-	}), arn, keys...)
+	}
 }
 
 func signing(s string) string { return fmt.Sprintf(`{"signing_secret":%q,"bot_token":"xoxb"}`, s) }
@@ -197,7 +203,7 @@ func TestKeptFiveMinutes(t *testing.T) {
 				t.Fatalf("valid = %v in an outage", got)
 			}
 		}
-		if n := m.called() - before; n > 3 { // one look: the SDK's three attempts
+		if n := m.called() - before; n > 3 { // one look, of two attempts
 			t.Errorf("%d calls for ten reads in an outage", n)
 		}
 		m.set(func() { m.refuse = "" })
@@ -269,6 +275,65 @@ func TestGuardStartsInRotation(t *testing.T) {
 		t.Errorf("signed with the version before: %v", err)
 	}
 }
+
+// While the secret cannot be read, a request is neither accepted nor refused: it is
+// for the platform to send again, soon enough for Slack to hear of it.
+func TestGuardWithoutSecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := slog.New(slog.DiscardHandler)
+		m := newManager(signing("a"))
+		m.silence = true
+		s := m.secret(secrets.SigningSecret)
+		p := s.Guard(verifier{s.Valid(secrets.SigningSecret, log)}, log)
+		began := time.Now()
+		_, _ = s.All(t.Context()) // as a process does before its first event
+		_, err := p.Parse(pipeline.Request{Body: []byte("a")}, time.Now())
+		if took := time.Since(began); err == nil || errors.Is(err, pipeline.ErrUnauthorized) || errors.Is(err, pipeline.ErrMalformed) || took > 2500*time.Millisecond {
+			t.Errorf("after %v: %v", took, err)
+		}
+		m.set(func() { m.silence = false })
+		if _, err := p.Parse(pipeline.Request{Body: []byte("a")}, time.Now()); err != nil {
+			t.Errorf("sent again: %v", err)
+		}
+		if _, err := p.Parse(pipeline.Request{Body: []byte("b")}, time.Now()); !errors.Is(err, pipeline.ErrUnauthorized) {
+			t.Errorf("signed with nothing known: %v", err)
+		}
+		synctest.Wait()
+	})
+}
+
+// On the wire a read is what the SDK makes of it, and so is what is read.
+func TestReadIsTheSDKs(t *testing.T) {
+	var bodies, targets, types []string
+	m := newManager(signing("a"))
+	cfg := m.config()
+	cfg.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		bodies, targets = append(bodies, string(body)), append(targets, r.Header.Get("X-Amz-Target"))
+		types = append(types, r.Header.Get("Content-Type"))
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		return m.RoundTrip(r)
+	})
+	if _, err := secrets.New(secrets.NewClient(cfg), arn, secrets.SigningSecret).Current(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	in := &secretsmanager.GetSecretValueInput{SecretId: aws.String(arn), VersionStage: aws.String("AWSCURRENT")}
+	if _, err := secretsmanager.NewFromConfig(cfg).GetSecretValue(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	for _, pair := range [][]string{bodies, targets, types} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s is sent, the SDK sends %s", pair[0], pair[1])
+		}
+	}
+}
+
+type doer func(*http.Request) (*http.Response, error)
+
+func (f doer) Do(r *http.Request) (*http.Response, error) { return f(r) }
 
 // Who was refused with what has been replaced meanwhile has something to try,
 // without a look.

@@ -37,10 +37,14 @@ func (s *Secret) Valid(k Key, log *slog.Logger) func() []string {
 }
 
 // Guard returns p with a second chance: what p refuses as unsigned is parsed once
-// more when the secret turns out to have changed. p verifies with Valid.
+// more when the secret turns out to have changed. While there is no secret to
+// verify with, nothing can be called unsigned: the error is a transient one, after
+// which the platform sends its request again. p verifies with Valid.
 func (s *Secret) Guard(p pipeline.Parser, log *slog.Logger) pipeline.Parser {
 	return guard{p, s, log}
 }
+
+var errNone = errors.New("there is no secret to verify with")
 
 type guard struct {
 	parser pipeline.Parser
@@ -56,7 +60,9 @@ func (g guard) Parse(r pipeline.Request, now time.Time) (pipeline.Parsed, error)
 		return out, err
 	}
 	if seen == nil { // the first request of the process fetched them
-		seen, _ = g.secret.kept()
+		if seen, _ = g.secret.kept(); seen == nil {
+			return out, pipeline.Transient(pipeline.ReasonStore, errNone)
+		}
 	}
 	changed, lookErr := g.secret.Refused(context.Background(), seen)
 	if lookErr != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"parley/pkg/pipeline"
+	"parley/pkg/sqsqueue/sqssend"
 )
 
 // Bounds of one look through a dead-letter queue. Letters are held only while it
@@ -124,7 +125,7 @@ func (d *DeadLetters) giveBack(ctx context.Context, held []pipeline.Delivery) er
 			QueueUrl: &d.queue.url, Entries: entries,
 		})
 		if err != nil {
-			return classify("give letters back", err)
+			return sqssend.Classify("give letters back", err)
 		}
 		for _, f := range out.Failed {
 			return pipeline.Transient(pipeline.ReasonStore, fmt.Errorf("give letters back: %s (visible again within a minute)", aws.ToString(f.Code)))

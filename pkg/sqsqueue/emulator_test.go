@@ -16,6 +16,7 @@ import (
 	"parley/pkg/pipeline"
 	"parley/pkg/pipelinetest"
 	"parley/pkg/sqsqueue"
+	"parley/pkg/sqsqueue/sqssend"
 )
 
 // TestContractsOnEmulator runs the suites over sockets against a queue server
@@ -25,17 +26,26 @@ func TestContractsOnEmulator(t *testing.T) {
 	if endpoint == "" {
 		t.Skip("PARLEY_TEST_SQS_URL is not set; make test-emulators sets it")
 	}
-	client := sqs.New(sqs.Options{
+	cfg := aws.Config{
 		Region: "us-east-1", BaseEndpoint: &endpoint,
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-	})
+	}
+	client := sqs.NewFromConfig(cfg)
 	f := pipelinetest.Features{MaxReceives: maxReceives}
-	pipelinetest.TestQueue(t, func(t *testing.T) pipelinetest.QueueUnderTest {
-		queue, dead := emulatedPair(t, client)
-		return pipelinetest.QueueUnderTest{
-			Queue: forgetful{sqsqueue.New(client, queue)}, Dead: sqsqueue.NewDeadLetters(client, dead),
+	queues := func(sending func(string) pipeline.Outbox) func(*testing.T) pipelinetest.QueueUnderTest {
+		return func(t *testing.T) pipelinetest.QueueUnderTest {
+			queue, dead := emulatedPair(t, client)
+			return pipelinetest.QueueUnderTest{
+				Queue: forgetful{split{sqsqueue.New(client, queue), sending(queue)}}, Dead: sqsqueue.NewDeadLetters(client, dead),
+			}
 		}
-	}, f)
+	}
+	t.Run("sqsqueue", func(t *testing.T) {
+		pipelinetest.TestQueue(t, queues(func(url string) pipeline.Outbox { return sqsqueue.New(client, url) }), f)
+	})
+	t.Run("sqssend", func(t *testing.T) {
+		pipelinetest.TestQueue(t, queues(func(url string) pipeline.Outbox { return sqssend.New(sqssend.NewClient(cfg), url) }), f)
+	})
 	pipelinetest.TestDeadLetters(t, func(t *testing.T) pipelinetest.DeadLettersUnderTest {
 		_, dead := emulatedPair(t, client)
 		return pipelinetest.DeadLettersUnderTest{
@@ -46,7 +56,7 @@ func TestContractsOnEmulator(t *testing.T) {
 
 // forgetful makes up for ElasticMQ, which forgets the receipts of deleted messages
 // and refuses to delete twice. SQS answers such a call with success.
-type forgetful struct{ *sqsqueue.Queue }
+type forgetful struct{ split }
 
 func (q forgetful) Delete(ctx context.Context, d pipeline.Delivery) error {
 	err := q.Queue.Delete(ctx, d)

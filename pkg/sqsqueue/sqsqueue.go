@@ -6,9 +6,9 @@
 // minutes after the first send, dead-lettering after maxReceiveCount. Standard
 // queues are refused by SQS itself, because every message names its group.
 //
-// It knows no chat platform, database or model, and reads no environment; it is
-// what functions/ingress links, so it stays small. The batch adapter for Lambda
-// is sqslambda, a fake of the service for tests is sqstest.
+// It knows no chat platform, database or model, and reads no environment. What
+// functions/ingress links to send alone is sqssend; the batch adapter for Lambda is
+// sqslambda, a fake of the service for tests is sqstest.
 package sqsqueue
 
 import (
@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"parley/pkg/pipeline"
+	"parley/pkg/sqsqueue/sqssend"
 )
 
 // Limits of SQS.
@@ -43,22 +44,32 @@ func New(client *sqs.Client, url string) *Queue { return &Queue{client: client, 
 // sent as its hash. Envelopes that SQS can never take fail permanently, before
 // the call.
 func (q *Queue) Send(ctx context.Context, e pipeline.Envelope) error {
-	body, err := legalBody(e.Body)
+	e, err := sqssend.Legal(e)
 	if err != nil {
-		return pipeline.Permanent(pipeline.ReasonUnreadable, err)
+		return err
 	}
-	group, dedup := legalID(e.Group), legalID(e.DedupID)
 	_, err = q.client.SendMessage(ctx, &sqs.SendMessageInput{
 		QueueUrl:               &q.url,
-		MessageBody:            &body,
-		MessageGroupId:         &group,
-		MessageDeduplicationId: &dedup,
+		MessageBody:            aws.String(string(e.Body)),
+		MessageGroupId:         &e.Group,
+		MessageDeduplicationId: &e.DedupID,
 		MessageAttributes:      messageAttributes(e.Attributes),
 	})
 	if err != nil {
-		return classify("send message", err)
+		return sqssend.Classify("send message", err)
 	}
 	return nil
+}
+
+func messageAttributes(attributes map[string]string) map[string]types.MessageAttributeValue {
+	if len(attributes) == 0 {
+		return nil
+	}
+	out := make(map[string]types.MessageAttributeValue, len(attributes))
+	for name, value := range attributes {
+		out[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
+	}
+	return out
 }
 
 // receivedAttributes are the system attributes that make up a Delivery.
@@ -83,7 +94,7 @@ func (q *Queue) Receive(ctx context.Context, max int, wait, hidden time.Duration
 		MessageSystemAttributeNames: receivedAttributes,
 	})
 	if err != nil {
-		return nil, classify("receive messages", err)
+		return nil, sqssend.Classify("receive messages", err)
 	}
 	ds := make([]pipeline.Delivery, len(out.Messages))
 	for i, m := range out.Messages {
@@ -101,7 +112,7 @@ func (q *Queue) Extend(ctx context.Context, d pipeline.Delivery, hidden time.Dur
 		VisibilityTimeout: seconds(min(hidden, maxHidden)),
 	})
 	if err != nil {
-		return classify("change message visibility", err)
+		return sqssend.Classify("change message visibility", err)
 	}
 	return nil
 }
@@ -113,7 +124,7 @@ func (q *Queue) Delete(ctx context.Context, d pipeline.Delivery) error {
 		QueueUrl: &q.url, ReceiptHandle: &d.Receipt,
 	})
 	if err != nil {
-		return classify("delete message", err)
+		return sqssend.Classify("delete message", err)
 	}
 	return nil
 }
@@ -129,7 +140,7 @@ func (q *Queue) Depth(ctx context.Context) (pipeline.Depth, error) {
 		},
 	})
 	if err != nil {
-		return pipeline.Depth{}, classify("get queue attributes", err)
+		return pipeline.Depth{}, sqssend.Classify("get queue attributes", err)
 	}
 	count := func(name types.QueueAttributeName) int { return atoi(out.Attributes[string(name)]) }
 	return pipeline.Depth{

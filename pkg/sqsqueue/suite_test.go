@@ -1,6 +1,7 @@
 package sqsqueue_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"parley/pkg/pipeline"
 	"parley/pkg/pipelinetest"
 	"parley/pkg/sqsqueue"
+	"parley/pkg/sqsqueue/sqssend"
 	"parley/pkg/sqsqueue/sqstest"
 )
 
@@ -15,14 +17,24 @@ const maxReceives = 3
 
 func TestContractsOnFake(t *testing.T) {
 	f := pipelinetest.Features{Bubble: true, LongWaits: true, MaxReceives: maxReceives}
-	pipelinetest.TestQueue(t, func(t *testing.T) pipelinetest.QueueUnderTest {
-		s := sqstest.New()
-		queue, dead := pair(t, s)
-		return pipelinetest.QueueUnderTest{
-			Queue: sqsqueue.New(s.Client(), queue),
-			Dead:  sqsqueue.NewDeadLetters(s.Client(), dead),
+	queues := func(sending func(*sqstest.Server, string) pipeline.Outbox) func(*testing.T) pipelinetest.QueueUnderTest {
+		return func(t *testing.T) pipelinetest.QueueUnderTest {
+			s := sqstest.New()
+			queue, dead := pair(t, s)
+			return pipelinetest.QueueUnderTest{
+				Queue: split{sqsqueue.New(s.Client(), queue), sending(s, queue)},
+				Dead:  sqsqueue.NewDeadLetters(s.Client(), dead),
+			}
 		}
-	}, f)
+	}
+	t.Run("sqsqueue", func(t *testing.T) {
+		pipelinetest.TestQueue(t, queues(func(s *sqstest.Server, url string) pipeline.Outbox { return sqsqueue.New(s.Client(), url) }), f)
+	})
+	t.Run("sqssend", func(t *testing.T) {
+		pipelinetest.TestQueue(t, queues(func(s *sqstest.Server, url string) pipeline.Outbox {
+			return sqssend.New(sqssend.NewClient(s.Config()), url)
+		}), f)
+	})
 	pipelinetest.TestDeadLetters(t, func(t *testing.T) pipelinetest.DeadLettersUnderTest {
 		s := sqstest.New()
 		_, dead := pair(t, s)
@@ -32,6 +44,15 @@ func TestContractsOnFake(t *testing.T) {
 		}
 	}, f)
 }
+
+// split is a queue that is fed in another way: what the ingress sends, the worker
+// receives.
+type split struct {
+	*sqsqueue.Queue
+	sending pipeline.Outbox
+}
+
+func (s split) Send(ctx context.Context, e pipeline.Envelope) error { return s.sending.Send(ctx, e) }
 
 // pair makes a queue with its dead-letter queue and returns their URLs.
 func pair(t *testing.T, s *sqstest.Server) (queue, dead string) {

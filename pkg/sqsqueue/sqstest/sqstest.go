@@ -76,14 +76,17 @@ func (s *Server) Calls(action string) int {
 	return s.counts[action]
 }
 
-// Client returns an SDK client that reaches s without a network.
-func (s *Server) Client() *sqs.Client {
-	return sqs.New(sqs.Options{
+// Config returns what clients need to reach s without a network.
+func (s *Server) Config() aws.Config {
+	return aws.Config{
 		Region: region, BaseEndpoint: aws.String("http://sqs.test"),
 		HTTPClient:  &http.Client{Transport: transport{s}},
 		Credentials: aws.CredentialsProviderFunc(credentials),
-	})
+	}
 }
+
+// Client returns an SDK client that reaches s without a network.
+func (s *Server) Client() *sqs.Client { return sqs.NewFromConfig(s.Config()) }
 
 // Start serves s on a free loopback port until stop is called, and returns its
 // endpoint, as for AWS_ENDPOINT_URL_SQS. Any credentials will do.

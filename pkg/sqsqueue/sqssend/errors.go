@@ -1,4 +1,4 @@
-package sqsqueue
+package sqssend
 
 import (
 	"errors"
@@ -43,9 +43,10 @@ var throttled = map[string]bool{
 	"Throttling": true, "TooManyRequests": true,
 }
 
-// classify wraps err with the operation and says what settlement may do about it.
-// What the service refused did not happen; after anything else it may have.
-func classify(op string, err error) error {
+// Classify wraps err with the operation and says what settlement may do about it.
+// What the service refused did not happen; after anything else it may have. The
+// error may be the SDK's or awsjson's: both are smithy's.
+func Classify(op string, err error) error {
 	err = fmt.Errorf("%s: %w", op, err)
 	var refused smithy.APIError
 	if !errors.As(err, &refused) {
