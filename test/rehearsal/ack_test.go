@@ -34,6 +34,26 @@ func TestAckUnderBadLuck(t *testing.T) {
 	d.answer(m, "You said: anyone?", 0)
 }
 
+// A fresh process that cannot read its secret does not call Slack a stranger: it
+// says in time that it could not judge the event, and Slack sends it again.
+func TestAckWithoutSecret(t *testing.T) {
+	d := deploy(t)
+	g := d.gates["IngressFunction"]
+	g.slowDown("secretsmanager", time.Hour)
+	m := d.slack.Say(channel, "", person, "<@"+slacktest.DefaultBotUser+"> who am I?")
+	event := d.slack.EventMention(m)
+	began := time.Now()
+	status := d.send(event)
+	if took := time.Since(began); status != http.StatusServiceUnavailable || took >= 3*time.Second {
+		t.Errorf("answered %d after %v", status, took)
+	}
+	g.slowDown("secretsmanager", 0)
+	if status := d.send(event.Retry(1, "http_error")); status != http.StatusOK {
+		t.Errorf("the redelivery was answered %d", status)
+	}
+	d.answer(m, "You said: who am I?", 0)
+}
+
 // A send that SQS kept but whose answer was lost is not acknowledged; Slack's
 // redelivery meets it in the queue, and there is one answer.
 func TestLostSend(t *testing.T) {
