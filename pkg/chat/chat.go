@@ -176,6 +176,9 @@ type Message struct {
 	Author    Author `json:"author"`
 	Text      string `json:"text,omitempty"`
 	Value     string `json:"value,omitempty"` // verdict of a feedback, model of a regenerate
+	// Complaint is what a person found wrong with the answer they rated: one of
+	// Complaints. Text holds their own words, if they wrote any.
+	Complaint string `json:"complaint,omitempty"`
 	Files     []File `json:"files,omitempty"`
 	Quote     *Quote `json:"quote,omitempty"`
 	// SentAt is the platform's clock. It orders turns and markers.
@@ -210,10 +213,11 @@ const (
 	Notice    ReplyKind = "notice"    // Parley's own words: help, reset, usage
 	Withdrawn ReplyKind = "withdrawn" // the question is gone, and so is its answer
 	Opened    ReplyKind = "opened"    // no answer: a person may be shown what to ask
+	Rated     ReplyKind = "rated"     // no answer: a person who rated one may be asked why
 )
 
 // Terminal reports whether k ends its fence: nothing newer follows in it.
-func (k ReplyKind) Terminal() bool { return k != Working && k != Partial && k != Opened }
+func (k ReplyKind) Terminal() bool { return k != Working && k != Partial && k != Opened && k != Rated }
 
 // Citation is a source of an answer. Number n is cited as [n] in the text.
 type Citation struct {
@@ -224,6 +228,28 @@ type Citation struct {
 	Heading string  `json:"heading,omitempty"`
 	Quote   string  `json:"quote,omitempty"`
 	Score   float64 `json:"score,omitempty"`
+}
+
+// Verdicts of a feedback.
+const (
+	Up   = "up"
+	Down = "down"
+)
+
+// Complaints are what people may say is wrong with an answer, in the order they
+// are offered. ComplaintOther is whatever they say in their own words.
+var Complaints = []string{"wrong", "outdated", "unsourced", "long", ComplaintOther}
+
+// ComplaintOther is none of the complaints that have a name.
+const ComplaintOther = "other"
+
+// Rating is what a reply of kind Rated is about.
+type Rating struct {
+	Subject string `json:"subject"` // message id of the question
+	Fence   int64  `json:"fence"`   // of the answer that was rated
+	// Complaint is what the person said is wrong with it, empty if they are to be
+	// asked.
+	Complaint string `json:"complaint,omitempty"`
 }
 
 // Usage counts tokens of one or more model calls.
@@ -278,6 +304,8 @@ type Reply struct {
 	Nonce string `json:"nonce,omitempty"`
 	// Proposal is set where the answer waits for an approval.
 	Proposal bool `json:"proposal,omitempty"`
+	// Rating is set on replies of kind Rated.
+	Rating *Rating `json:"rating,omitempty"`
 	// Again is set when the message was answered or given up before: a post of
 	// it may stand even where the delivery record is gone.
 	Again bool            `json:"again,omitempty"`

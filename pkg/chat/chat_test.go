@@ -90,7 +90,7 @@ func TestOrder(t *testing.T) {
 
 func TestTerminalKinds(t *testing.T) {
 	for _, r := range sampleReplies() {
-		want := r.Kind != Working && r.Kind != Partial && r.Kind != Opened
+		want := r.Kind != Working && r.Kind != Partial && r.Kind != Opened && r.Kind != Rated
 		if r.Kind.Terminal() != want || r.Order() != (Order{r.Fence, want, r.Seq}) {
 			t.Errorf("%s: terminal %v, order %+v", r.Kind, r.Kind.Terminal(), r.Order())
 		}

@@ -10,7 +10,7 @@ func (v messageV1) message() Message {
 		ID: v.ID, Kind: v.Kind,
 		Conversation: Conversation(v.Conversation),
 		Parent:       (*Conversation)(v.Parent), ParentTurn: v.ParentTurn.UTC(),
-		Subject: v.Subject, Workspace: v.Workspace, Author: Author(v.Author), Text: v.Text, Value: v.Value,
+		Subject: v.Subject, Workspace: v.Workspace, Author: Author(v.Author), Text: v.Text, Value: v.Value, Complaint: v.Complaint,
 		Files: each(v.Files, func(f fileV1) File { return File(f) }),
 		Quote: (*Quote)(v.Quote), SentAt: v.SentAt.UTC(),
 		FollowUp: v.FollowUp, Threaded: v.Threaded, Viewing: v.Viewing,
@@ -23,7 +23,7 @@ func messageToV1(m Message) *messageV1 {
 		ID: m.ID, Kind: m.Kind,
 		Conversation: conversationV1(m.Conversation),
 		Parent:       (*conversationV1)(m.Parent), ParentTurn: m.ParentTurn.UTC(),
-		Subject: m.Subject, Workspace: m.Workspace, Author: authorV1(m.Author), Text: m.Text, Value: m.Value,
+		Subject: m.Subject, Workspace: m.Workspace, Author: authorV1(m.Author), Text: m.Text, Value: m.Value, Complaint: m.Complaint,
 		Files: each(m.Files, func(f File) fileV1 { return fileV1(f) }),
 		Quote: (*quoteV1)(m.Quote), SentAt: m.SentAt.UTC(),
 		FollowUp: m.FollowUp, Threaded: m.Threaded, Viewing: m.Viewing,
@@ -38,7 +38,7 @@ func (v replyV1) reply() Reply {
 		Citations: each(v.Citations, func(c citationV1) Citation { return Citation(c) }),
 		Steps:     each(v.Steps, func(s stepV1) Step { return Step(s) }),
 		Usage:     Usage(v.Usage), Model: v.Model, Choices: v.Choices, Title: v.Title, Reason: v.Reason, Language: v.Language,
-		Asker: Author(v.Asker), AskedAt: v.AskedAt.UTC(), Nonce: v.Nonce, Proposal: v.Proposal, Again: v.Again, Route: v.Route,
+		Asker: Author(v.Asker), AskedAt: v.AskedAt.UTC(), Nonce: v.Nonce, Proposal: v.Proposal, Rating: (*Rating)(v.Rating), Again: v.Again, Route: v.Route,
 	}
 }
 
@@ -49,7 +49,7 @@ func replyToV1(r Reply) *replyV1 {
 		Citations: each(r.Citations, func(c Citation) citationV1 { return citationV1(c) }),
 		Steps:     each(r.Steps, func(s Step) stepV1 { return stepV1(s) }),
 		Usage:     usageV1(r.Usage), Model: r.Model, Choices: r.Choices, Title: r.Title, Reason: r.Reason, Language: r.Language,
-		Asker: authorV1(r.Asker), AskedAt: r.AskedAt.UTC(), Nonce: r.Nonce, Proposal: r.Proposal, Again: r.Again, Route: r.Route,
+		Asker: authorV1(r.Asker), AskedAt: r.AskedAt.UTC(), Nonce: r.Nonce, Proposal: r.Proposal, Rating: (*ratingV1)(r.Rating), Again: r.Again, Route: r.Route,
 	}
 }
 

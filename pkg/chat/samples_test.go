@@ -71,6 +71,9 @@ func sampleMessages() map[string]Message {
 		"message_deleted":       gesture(KindDeleted, func(m *Message) { m.Subject = sampleID }),
 		"message_approve":       gesture(KindApprove, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7} }),
 		"message_reject":        gesture(KindReject, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7} }),
+		"message_complaint": gesture(KindFeedback, func(m *Message) {
+			m.Subject, m.Value, m.Complaint, m.Text, m.Token = sampleID, Down, ComplaintOther, "it is from <2019>", &Token{Fence: 7}
+		}),
 	}
 }
 
@@ -93,12 +96,15 @@ func sampleReplies() map[string]Reply {
 	choices.Choices = []string{"Fast", "Thorough"}
 	proposal := snapshot(Final, 2, "Keep this?")
 	proposal.Proposal = true
+	rated := snapshot(Rated, 1, "What is wrong with it?")
+	rated.Rating = &Rating{Subject: sampleID, Fence: 7, Complaint: "wrong"}
 	failed := snapshot(Failed, 3, "Sorry.")
 	failed.Reason, failed.Nonce, failed.Again = "throttled", "n1", true
 	return map[string]Reply{
 		"reply_working":   working,
 		"reply_titled":    titled,
 		"reply_opened":    snapshot(Opened, 1, ""),
+		"reply_rated":     rated,
 		"reply_partial":   snapshot(Partial, 2, "| a |"),
 		"reply_final":     final,
 		"reply_choices":   choices,

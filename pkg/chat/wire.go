@@ -55,6 +55,7 @@ type messageV1 struct {
 	Author       authorV1        `json:"author"`
 	Text         string          `json:"text,omitempty"`
 	Value        string          `json:"value,omitempty"`
+	Complaint    string          `json:"complaint,omitempty"`
 	Files        []fileV1        `json:"files,omitempty"`
 	Quote        *quoteV1        `json:"quote,omitempty"`
 	SentAt       time.Time       `json:"sent_at"`
@@ -89,6 +90,12 @@ type stepV1 struct {
 	Done  bool   `json:"done,omitempty"`
 }
 
+type ratingV1 struct {
+	Subject   string `json:"subject"`
+	Fence     int64  `json:"fence"`
+	Complaint string `json:"complaint,omitempty"`
+}
+
 type replyV1 struct {
 	MessageID    string          `json:"message_id"`
 	Conversation conversationV1  `json:"conversation"`
@@ -108,6 +115,7 @@ type replyV1 struct {
 	AskedAt      time.Time       `json:"asked_at,omitzero"`
 	Nonce        string          `json:"nonce,omitempty"`
 	Proposal     bool            `json:"proposal,omitempty"`
+	Rating       *ratingV1       `json:"rating,omitempty"`
 	Again        bool            `json:"again,omitempty"`
 	Route        json.RawMessage `json:"route,omitempty"`
 }

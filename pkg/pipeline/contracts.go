@@ -60,6 +60,8 @@ type Capabilities struct {
 	Edit   bool // a post can be changed later
 	Lookup bool // an uncertain post can be found again
 	Stream bool // partial answers can be shown
+	// Whisper: a person who pressed a button can be told something alone.
+	Whisper bool
 }
 
 // PostRequest asks for one snapshot to be shown.
@@ -202,6 +204,7 @@ const (
 	MetricThrottled      = "Throttled"
 	MetricNoSources      = "AnswersWithoutSources"
 	MetricAnswers        = "Answers"
+	MetricFeedback       = "Feedback"
 )
 
 // Metrics receives measurements. Durations are in milliseconds. labels are

@@ -218,32 +218,6 @@ func (c *Control) reopen(ctx context.Context, k Case, m chat.Message, model stri
 	return SendMessage(ctx, c.Requests, question, string(m.Kind)+":"+m.ID)
 }
 
-// feedback keeps a person's verdict with the turn it is about.
-func (c *Control) feedback(ctx context.Context, m chat.Message) error {
-	k, err := c.Cases.LoadCase(ctx, m.Subject)
-	if err != nil {
-		return Transient(ReasonStore, err)
-	}
-	if k.State != CaseAnswered {
-		return nil
-	}
-	t, ok, err := c.Memory.Turn(ctx, k.Turn)
-	if err != nil {
-		return Transient(ReasonStore, err)
-	}
-	if !ok {
-		return nil
-	}
-	t.Feedback = m.Value
-	_, err = c.ledger().update(ctx, m.Subject, func(k Case) (Case, Effects, error) {
-		if k.State != CaseAnswered || k.Turn.MessageID != t.MessageID {
-			return k, Effects{}, errUnchanged
-		}
-		return k, Effects{Put: &t}, nil
-	})
-	return err
-}
-
 // say answers a control gesture itself.
 func (c *Control) say(ctx context.Context, m chat.Message, key string) error {
 	r := replyTo(m, 1, chat.Notice)

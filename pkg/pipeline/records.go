@@ -83,10 +83,21 @@ type Turn struct {
 	Model     string
 	Profile   string // Profile.Name of the place when it was asked
 	Stopped   bool   // the answer was cut short by the person
-	Feedback  string
+	Votes     []Vote // what people made of the answer, one each
 	// Attachments is the text of documents that came with the question.
 	Attachments string
 	AnsweredAt  time.Time
+}
+
+// Vote is what one person made of an answer.
+type Vote struct {
+	By      string `json:"by"`      // id of the person
+	Verdict string `json:"verdict"` // chat.Up or chat.Down
+	// Complaint is one of chat.Complaints, or empty; Comment is the person's own
+	// words.
+	Complaint string    `json:"complaint,omitempty"`
+	Comment   string    `json:"comment,omitempty"`
+	At        time.Time `json:"at"` // in the platform's clock
 }
 
 // kind is how the answer was shown when it was committed.

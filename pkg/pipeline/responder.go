@@ -137,6 +137,9 @@ func (r *Responder) show(ctx context.Context, d Delivery, reply chat.Reply) (err
 	if !ok {
 		return Permanent(ReasonConfig, fmt.Errorf("no credentials for platform %q", reply.Conversation.Platform))
 	}
+	if reply.Kind == chat.Rated && !poster.Capabilities().Whisper {
+		return nil // the place of the press itself tells what became of it
+	}
 	j := &journal{r: r, platform: reply.Conversation.Platform, tenant: reply.Conversation.Tenant}
 	if err := j.load(ctx, reply.MessageID); err != nil {
 		return err

@@ -2,7 +2,9 @@ package slack
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"parley/pkg/chat"
@@ -19,26 +21,22 @@ const (
 	// ActionModel begins the ids of the buttons that ask another model, which
 	// have to differ within a block; Model is set.
 	ActionModel = "parley_model_"
+	// ActionComplaint begins the ids of the buttons that say what is wrong with an
+	// answer; Complaint is set.
+	ActionComplaint = "parley_complaint_"
+	// ActionComment is the field in which to say so in one's own words. What it
+	// holds takes the place of a value, so its block's id says what it is about.
+	ActionComment = "parley_comment"
 )
 
-// Callback ids.
+// CallbackRemember is the message shortcut that keeps a thread as knowledge.
+const CallbackRemember = "remember_thread"
+
+// What Slack takes as a button's value and as the id of a block, in characters.
 const (
-	CallbackRemember = "remember_thread" // message shortcut: keep this thread as knowledge
-	CallbackFeedback = "feedback_reason" // modal that asks why an answer was bad
+	MaxButtonValue = 2000
+	MaxBlockID     = 255
 )
-
-// FieldReason is the block id and the action id of that modal's one input. The
-// modal's private metadata is a ButtonValue with its Conversation.
-const FieldReason = "reason"
-
-// Verdicts of a feedback button.
-const (
-	VerdictUp   = "up"
-	VerdictDown = "down"
-)
-
-// MaxButtonValue is what Slack takes as a button's value, in characters.
-const MaxButtonValue = 2000
 
 // ButtonValue is what a button carries: a press tells where it was made but not
 // which question the message answers.
@@ -49,6 +47,8 @@ type ButtonValue struct {
 	Reason  string `json:"reason,omitempty"`
 	Verdict string `json:"verdict,omitempty"`
 	Model   string `json:"model,omitempty"` // the name of a choice, never an id
+	// Complaint is one of chat.Complaints.
+	Complaint string `json:"complaint,omitempty"`
 	// Conversation is the question's own, which place and thread do not give
 	// for direct messages and slash commands.
 	Conversation chat.Conversation `json:"conversation"`
@@ -64,6 +64,31 @@ func (v ButtonValue) Encode() (string, error) {
 		return "", fmt.Errorf("encode button value: %d bytes exceed Slack's %d", len(data), MaxButtonValue)
 	}
 	return string(data), nil
+}
+
+// BlockID is the id of a block that holds an input about v's answer: fence,
+// thread and subject. What else v holds follows from where the input is used. It
+// fails if Slack would refuse its size.
+func (v ButtonValue) BlockID() (string, error) {
+	id := fmt.Sprintf("%d %s %s", v.Fence, v.Conversation.Thread, v.Subject)
+	if len(id) > MaxBlockID {
+		return "", fmt.Errorf("encode block id: %d bytes exceed Slack's %d", len(id), MaxBlockID)
+	}
+	return id, nil
+}
+
+// decodeBlockID reads what BlockID wrote, of an input used in channel.
+func decodeBlockID(id, app, channel string) (ButtonValue, error) {
+	parts := strings.SplitN(id, " ", 3)
+	if len(parts) != 3 || parts[2] == "" {
+		return ButtonValue{}, errors.New("decode block id: not three words")
+	}
+	fence, err := strconv.ParseInt(parts[0], 10, 64)
+	if err != nil {
+		return ButtonValue{}, errors.New("decode block id: no fence")
+	}
+	return ButtonValue{Subject: parts[2], Fence: fence, Verdict: chat.Down, Complaint: chat.ComplaintOther,
+		Conversation: chat.Conversation{Platform: chat.Slack, Tenant: app, Channel: channel, Thread: parts[1]}}, nil
 }
 
 // DecodeButtonValue reads what Encode wrote.
@@ -91,5 +116,5 @@ func (v ButtonValue) fits(app, channel string) bool {
 		return false
 	}
 	return strings.HasPrefix(v.Subject, identityPrefix(app)) &&
-		len(v.Subject)+len(v.Reason)+len(v.Verdict)+len(v.Model)+len(c.Thread) <= longestValue
+		len(v.Subject)+len(v.Reason)+len(v.Verdict)+len(v.Model)+len(v.Complaint)+len(c.Thread) <= longestValue
 }

@@ -9,7 +9,7 @@ import (
 	"parley/pkg/pipeline"
 )
 
-// interaction is a press of a button, a shortcut or a submitted view. Documented
+// interaction is a press of a button or a shortcut. Documented
 // at docs.slack.dev/interactivity/handling-user-interaction.
 type interaction struct {
 	Type        string     `json:"type"`
@@ -33,21 +33,14 @@ type interaction struct {
 		TS       string `json:"ts"`
 		ThreadTS string `json:"thread_ts"`
 	} `json:"message"`
-	Actions []struct {
-		ActionID string `json:"action_id"`
-		Value    string `json:"value"`
-		ActionTS string `json:"action_ts"`
-	} `json:"actions"`
-	View struct {
-		ID              string `json:"id"`
-		CallbackID      string `json:"callback_id"`
-		PrivateMetadata string `json:"private_metadata"`
-		State           struct {
-			Values map[string]map[string]struct {
-				Value string `json:"value"`
-			} `json:"values"`
-		} `json:"state"`
-	} `json:"view"`
+	Actions []action `json:"actions"`
+}
+
+type action struct {
+	ActionID string `json:"action_id"`
+	BlockID  string `json:"block_id"`
+	Value    string `json:"value"` // of a field, what was written into it
+	ActionTS string `json:"action_ts"`
 }
 
 type identified struct {
@@ -64,20 +57,17 @@ func (p *Parser) parseInteraction(payload []byte, now time.Time) (pipeline.Parse
 	switch {
 	case i.Type == "":
 		return pipeline.Parsed{}, malformed("interaction", "no type")
-	case i.Type != "block_actions" && i.Type != "message_action" && i.Type != "view_submission":
+	case i.Type != "block_actions" && i.Type != "message_action":
 		return ignored(IgnoredType), nil
 	case i.AppID == "":
 		return ignored(IgnoredApp), nil
 	case !isID(i.User.ID):
 		return pipeline.Parsed{}, malformed("interaction", "no user")
 	}
-	switch i.Type {
-	case "block_actions":
-		return p.parseActions(&i, now)
-	case "message_action":
+	if i.Type == "message_action" {
 		return p.parseShortcut(&i, now)
 	}
-	return p.parseView(&i, now)
+	return p.parseActions(&i, now)
 }
 
 // author is who pressed. Slack tells no more than the person's workspace and the
@@ -120,7 +110,7 @@ func (p *Parser) parseActions(i *interaction, now time.Time) (pipeline.Parsed, e
 		if !ours {
 			continue
 		}
-		v, err := DecodeButtonValue(action.Value)
+		v, err := action.decode(at)
 		if err != nil {
 			return pipeline.Parsed{}, malformed("interaction", "senseless button value")
 		}
@@ -135,6 +125,9 @@ func (p *Parser) parseActions(i *interaction, now time.Time) (pipeline.Parsed, e
 		if slices.ContainsFunc(parsed.Messages, func(m chat.Message) bool { return m.ID == msg.ID }) {
 			continue
 		}
+		if action.ActionID == ActionComment {
+			msg.Text, _ = clean(action.Value, "")
+		}
 		p.press(&msg, v, i, at)
 		parsed.Ignored = ""
 		parsed.Messages = append(parsed.Messages, msg)
@@ -145,12 +138,23 @@ func (p *Parser) parseActions(i *interaction, now time.Time) (pipeline.Parsed, e
 var actionKinds = map[string]chat.Kind{
 	ActionRetry: chat.KindRetry, ActionRegenerate: chat.KindRegenerate,
 	ActionApprove: chat.KindApprove, ActionReject: chat.KindReject,
-	ActionStop: chat.KindStop, ActionFeedback: chat.KindFeedback,
+	ActionStop: chat.KindStop, ActionFeedback: chat.KindFeedback, ActionComment: chat.KindFeedback,
+}
+
+// decode reads what the element used at a place is about.
+func (a action) decode(at place) (ButtonValue, error) {
+	if a.ActionID == ActionComment {
+		return decodeBlockID(a.BlockID, at.app, at.channel)
+	}
+	return DecodeButtonValue(a.Value)
 }
 
 func actionKind(actionID string) (kind chat.Kind, ours bool) {
-	if strings.HasPrefix(actionID, ActionModel) {
+	switch {
+	case strings.HasPrefix(actionID, ActionModel):
 		return chat.KindRegenerate, true
+	case strings.HasPrefix(actionID, ActionComplaint):
+		return chat.KindFeedback, true
 	}
 	kind, ours = actionKinds[actionID]
 	return kind, ours
@@ -163,7 +167,7 @@ func (p *Parser) press(msg *chat.Message, v ButtonValue, i *interaction, at plac
 	}
 	switch msg.Kind {
 	case chat.KindFeedback:
-		msg.Value = v.Verdict
+		msg.Value, msg.Complaint = v.Verdict, v.Complaint
 	case chat.KindRegenerate:
 		msg.Value = v.Model
 	}
@@ -192,31 +196,5 @@ func (p *Parser) parseShortcut(i *interaction, now time.Time) (pipeline.Parsed, 
 	msg.ID = at.id() + ":" + string(msg.Kind) + ":" + chosen
 	p.interactionRoute(i, at, msg.Author).take(&msg)
 	at.settle(&msg)
-	return pipeline.Parsed{Messages: []chat.Message{msg}}, nil
-}
-
-// parseView handles the modal that asks why an answer was bad. Its private
-// metadata is the ButtonValue of the button that opened it.
-func (p *Parser) parseView(i *interaction, now time.Time) (pipeline.Parsed, error) {
-	if i.View.CallbackID != CallbackFeedback {
-		return ignored(IgnoredAction), nil
-	}
-	v, err := DecodeButtonValue(i.View.PrivateMetadata)
-	if err != nil || !isID(i.View.ID) {
-		return pipeline.Parsed{}, malformed("view", "senseless metadata or id")
-	}
-	if v.Conversation == (chat.Conversation{}) || !v.fits(i.AppID, v.Conversation.Channel) {
-		return ignored(IgnoredForeign), nil
-	}
-	msg := chat.Message{
-		ID:   v.Subject + ":" + string(chat.KindFeedback) + ":" + i.View.ID,
-		Kind: chat.KindFeedback, Subject: v.Subject, Value: or(v.Verdict, VerdictDown),
-		Conversation: v.Conversation, Author: i.author(), SentAt: now,
-	}
-	msg.Text, _ = clean(i.View.State.Values[FieldReason][FieldReason].Value, "")
-	Route{
-		AppID: i.AppID, Team: id(i.Team.ID), Channel: v.Conversation.Channel,
-		User: msg.Author.ID, UserTeam: msg.Author.Team,
-	}.take(&msg)
 	return pipeline.Parsed{Messages: []chat.Message{msg}}, nil
 }

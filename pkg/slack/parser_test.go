@@ -133,7 +133,7 @@ func TestRoute(t *testing.T) {
 
 func TestButtonValue(t *testing.T) {
 	want := ButtonValue{
-		Subject: MessageID("A0APP", "C0CHAN", "1780000000.000100"), Fence: 1780000000123, Reason: string(pipeline.ReasonThrottled), Verdict: VerdictUp,
+		Subject: MessageID("A0APP", "C0CHAN", "1780000000.000100"), Fence: 1780000000123, Reason: string(pipeline.ReasonThrottled), Verdict: chat.Up,
 		Conversation: chat.Conversation{Platform: chat.Slack, Tenant: "A0APP", Channel: "C0CHAN", Thread: "1780000000.000100"},
 	}
 	s, err := want.Encode()

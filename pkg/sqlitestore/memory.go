@@ -22,7 +22,7 @@ type turnRecord struct {
 	Usage       chat.Usage      `json:"usage,omitzero"`
 	Model       string          `json:"model,omitempty"`
 	Stopped     bool            `json:"stopped,omitempty"`
-	Feedback    string          `json:"feedback,omitempty"`
+	Votes       []pipeline.Vote `json:"votes,omitempty"`
 	Attachments string          `json:"attachments,omitempty"`
 	AnsweredAt  time.Time       `json:"answered_at,omitzero"`
 	Profile     string          `json:"profile,omitempty"`
@@ -33,7 +33,7 @@ func encodeTurn(t *pipeline.Turn) ([]byte, error) {
 		return nil, nil
 	}
 	return json.Marshal(turnRecord{
-		t.Author, t.Question, t.Answer, t.Citations, t.Usage, t.Model, t.Stopped, t.Feedback, t.Attachments, t.AnsweredAt, t.Profile,
+		t.Author, t.Question, t.Answer, t.Citations, t.Usage, t.Model, t.Stopped, t.Votes, t.Attachments, t.AnsweredAt, t.Profile,
 	})
 }
 
@@ -44,7 +44,7 @@ func decodeTurn(key pipeline.TurnKey, record []byte) (pipeline.Turn, error) {
 	}
 	return pipeline.Turn{
 		TurnKey: key, Author: r.Author, Question: r.Question, Answer: r.Answer, Citations: r.Citations,
-		Usage: r.Usage, Model: r.Model, Stopped: r.Stopped, Feedback: r.Feedback, Attachments: r.Attachments, AnsweredAt: r.AnsweredAt, Profile: r.Profile,
+		Usage: r.Usage, Model: r.Model, Stopped: r.Stopped, Votes: r.Votes, Attachments: r.Attachments, AnsweredAt: r.AnsweredAt, Profile: r.Profile,
 	}, nil
 }
 

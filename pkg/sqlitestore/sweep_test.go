@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"parley/pkg/chat"
 	"parley/pkg/pipeline"
 )
 
@@ -94,7 +95,7 @@ func TestForgottenStays(t *testing.T) {
 		for days := range 260 {
 			elapsed.Store(int64(time.Duration(days) * day))
 			if days == 95 {
-				turn.Feedback = "up"
+				turn.Votes = []pipeline.Vote{{By: "U1", Verdict: chat.Up}}
 				put()
 			}
 			time.Sleep(sweepEvery)

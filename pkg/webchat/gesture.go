@@ -26,15 +26,12 @@ type Gesture struct {
 	Kind    chat.Kind   `json:"kind,omitempty"`
 	Subject string      `json:"subject,omitempty"` // message id of the answer pressed on
 	Token   *chat.Token `json:"token,omitempty"`   // of the failed answer to retry
-	Value   string      `json:"value,omitempty"`   // feedback: VerdictUp or VerdictDown
-	Locale  string      `json:"-"`                 // BCP 47 tag of the person's language
+	Value   string      `json:"value,omitempty"`   // feedback: chat.Up or chat.Down
+	// Complaint is one of chat.Complaints, for a feedback of chat.Down; Text holds
+	// the person's own words.
+	Complaint string `json:"complaint,omitempty"`
+	Locale    string `json:"-"` // BCP 47 tag of the person's language
 }
-
-// Verdicts of a feedback gesture.
-const (
-	VerdictUp   = "up"
-	VerdictDown = "down"
-)
 
 // Errors of Message. Their text is for the person who sent the gesture.
 var (
@@ -102,10 +99,10 @@ func fill(m *chat.Message, g Gesture) error {
 	case chat.KindStop:
 		return nil
 	case chat.KindFeedback:
-		if g.Value != VerdictUp && g.Value != VerdictDown {
+		if g.Value != chat.Up && g.Value != chat.Down {
 			return errVerdict
 		}
-		m.Value = g.Value
+		m.Value, m.Complaint, m.Text = g.Value, g.Complaint, shorten(g.Text)
 	case chat.KindRetry, chat.KindRegenerate:
 		m.Token = g.Token
 	default:

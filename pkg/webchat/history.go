@@ -63,7 +63,10 @@ func snapshotOfTurn(t pipeline.Turn) Snapshot {
 		r.Kind = chat.Stopped
 	}
 	s := snapshotOf(r)
-	s.Question, s.Feedback = t.Question, t.Feedback
+	s.Question = t.Question
+	for _, v := range t.Votes { // the page has one person
+		s.Feedback = v.Verdict
+	}
 	return s
 }
 

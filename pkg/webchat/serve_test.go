@@ -58,7 +58,7 @@ func TestHistory(t *testing.T) {
 		marks: pipeline.Markers{ResetBefore: reset},
 		turns: []pipeline.Turn{
 			{
-				TurnKey: pipeline.TurnKey{SentAt: noon, MessageID: "web:c:1"}, Question: "why?", Answer: "**so**", Model: "m", Feedback: "up",
+				TurnKey: pipeline.TurnKey{SentAt: noon, MessageID: "web:c:1"}, Question: "why?", Answer: "**so**", Model: "m", Votes: []pipeline.Vote{{By: "u", Verdict: chat.Up}},
 				Usage: chat.Usage{Input: 2, Output: 3}, Citations: []chat.Citation{{Number: 1, Title: "t", URL: "javascript:x"}},
 			},
 			{TurnKey: pipeline.TurnKey{SentAt: noon.Add(time.Second), MessageID: "web:c:2"}, Question: "为什么？", Answer: "因为", Stopped: true},

@@ -88,7 +88,7 @@ func (p *process) build(log *slog.Logger) *pipeline.System {
 		Posters: map[chat.Platform]pipeline.Poster{chat.Slack: api.Poster()},
 		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: api.Reader()},
 		Extract: extract.Text, Knowledge: w.opts.knowledge,
-		Workers: w.opts.workers, Config: config, Log: log,
+		Metrics: w, Workers: w.opts.workers, Config: config, Log: log,
 	}
 }
 

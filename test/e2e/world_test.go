@@ -38,6 +38,7 @@ type world struct {
 	mu        sync.Mutex
 	calls     []*modelCall // guarded by mu
 	fileReads int          // guarded by mu
+	measured  []string     // names and labels, guarded by mu
 }
 
 type worldOptions struct {
@@ -75,6 +76,26 @@ func inWorld(t *testing.T, opts worldOptions, test func(w *world)) {
 			t.Errorf("a rule of Slack's was broken: %v", v)
 		}
 	})
+}
+
+// Measure keeps what the processes measured; it implements pipeline.Metrics.
+func (w *world) Measure(name string, _ float64, labels ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.measured = append(w.measured, strings.Join(append([]string{name}, labels...), " "))
+}
+
+// counted is how often something was measured.
+func (w *world) counted(name string, labels ...string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, want := 0, strings.Join(append([]string{name}, labels...), " ")
+	for _, m := range w.measured {
+		if m == want {
+			n++
+		}
+	}
+	return n
 }
 
 // journal is a log that several processes write to.

@@ -56,14 +56,15 @@ func (a *answer) placed(i int, p part) {
 	a.at.Posts = append(a.at.Posts, post)
 }
 
-// whisper answers the press of a button to the person who pressed it.
-func (a *answer) whisper(ctx context.Context) error {
+// whisper answers the press of a button to the person who pressed it, in the place
+// of the message that holds the button if replace is set.
+func (a *answer) whisper(ctx context.Context, replace bool) error {
 	a.at.Mode = modeHook
 	p := a.parts()[0]
 	if len(a.at.Posts) > 0 && a.at.Posts[0].Hash == p.hash {
 		return nil
 	}
-	if err := a.privately(ctx, p, false); err != nil {
+	if err := a.privately(ctx, p, replace); err != nil {
 		return err
 	}
 	a.placed(0, p)
@@ -75,10 +76,14 @@ func (a *answer) whisper(ctx context.Context) error {
 func (a *answer) privately(ctx context.Context, p part, replace bool) error {
 	err := errGone
 	if a.route.ResponseURL != "" && (a.r.AskedAt.IsZero() || a.c.cfg.Now().Sub(a.r.AskedAt) < hookLife) {
-		err = a.respond(ctx, &slack.WebhookMessage{
+		m := &slack.WebhookMessage{
 			Text: fallback(p.text), Blocks: &slack.Blocks{BlockSet: p.blocks()},
 			ResponseType: slack.ResponseTypeEphemeral, ReplaceOriginal: replace,
-		})
+		}
+		if !replace {
+			m.ThreadTimestamp = a.route.ThreadTS
+		}
+		err = a.respond(ctx, m)
 	}
 	if !errors.Is(err, errGone) {
 		return err

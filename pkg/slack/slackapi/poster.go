@@ -30,7 +30,7 @@ var _ pipeline.Poster = (*Poster)(nil)
 
 // Capabilities implements pipeline.Poster.
 func (p *Poster) Capabilities() pipeline.Capabilities {
-	return pipeline.Capabilities{Edit: true, Lookup: true, Stream: true}
+	return pipeline.Capabilities{Edit: true, Lookup: true, Stream: true, Whisper: true}
 }
 
 // Post implements pipeline.Poster.
@@ -48,10 +48,12 @@ func (p *Poster) Post(ctx context.Context, r pipeline.PostRequest, j pipeline.Jo
 	switch {
 	case r.Reply.Kind == chat.Opened:
 		err = a.suggest(ctx)
+	case r.Reply.Kind == chat.Rated:
+		err = a.rate(ctx)
 	case route.ThreadTS == "":
 		err = a.hook(ctx)
 	case r.Reply.Kind == chat.Notice && route.ResponseURL != "":
-		err = a.whisper(ctx)
+		err = a.whisper(ctx, false)
 	default:
 		err = a.show(ctx, r.Redelivered)
 	}

@@ -125,6 +125,8 @@ func (a *answer) tail() []slack.Block {
 		blocks = append(blocks, slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, s, false, false)))
 	}
 	switch reason := pipeline.Reason(a.r.Reason); {
+	case a.r.Rating != nil:
+		blocks = append(blocks, a.complaints()...)
 	case a.r.Proposal:
 		blocks = append(blocks, a.decision()...)
 	case a.r.Kind == chat.Final:
@@ -202,7 +204,7 @@ func (a *answer) button(action, key string) []slack.Block {
 
 // feedback asks whether the answer was good and offers another one.
 func (a *answer) feedback() []slack.Block {
-	up, down := a.value(slackin.VerdictUp), a.value(slackin.VerdictDown)
+	up, down := a.value(chat.Up), a.value(chat.Down)
 	if up == "" || down == "" {
 		return nil
 	}

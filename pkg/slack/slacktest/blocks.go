@@ -13,6 +13,10 @@ type block struct {
 	Text      *blockText `json:"text"`
 	Elements  []element  `json:"elements"`
 	Accessory *element   `json:"accessory"`
+	// Of an input block.
+	Label    *blockText `json:"label"`
+	Element  *element   `json:"element"`
+	Dispatch bool       `json:"dispatch_action"`
 }
 
 // blockText is a text object, or the bare string of a markdown block.
@@ -71,7 +75,7 @@ func (e element) buttons() []Button {
 		return b
 	}
 	switch e.Type {
-	case "button", "icon_button":
+	case "button", "icon_button", "plain_text_input":
 		return []Button{button(&e)}
 	case "feedback_buttons":
 		if e.Positive != nil && e.Negative != nil {
@@ -93,6 +97,7 @@ const (
 	maxButtonText    = 75
 	maxButtonValue   = 2000
 	maxBlockID       = 255
+	maxLabel         = 2000
 	maxContext       = 10
 	maxActions       = 25
 	maxContextAction = 5
@@ -152,6 +157,8 @@ func (b block) fault() string {
 		if len(b.Elements) == 0 || len(b.Elements) > elements[b.Type] {
 			return "wrong number of elements"
 		}
+	case "input":
+		return b.inputFault()
 	case "divider":
 	default:
 		return "unknown type"
@@ -170,6 +177,22 @@ func (b block) fault() string {
 	return ""
 }
 
+// inputFault says what is wrong with a field in a message: without a dispatched
+// action nobody would hear what is written into it.
+func (b block) inputFault() string {
+	switch {
+	case b.Label == nil || b.Label.Text == "" || chars(b.Label.Text) > maxLabel:
+		return "label is missing or too long"
+	case b.Element == nil || b.Element.Type != "plain_text_input":
+		return "unknown element"
+	case !b.Dispatch:
+		return "a field in a message has to dispatch an action"
+	case chars(b.BlockID) > maxBlockID || chars(b.Element.ActionID) > maxBlockID:
+		return "block_id or action_id is too long"
+	}
+	return ""
+}
+
 func (e element) fault(in string) string {
 	if in == "context" {
 		if e.Text == nil || e.Text.Text == "" || chars(e.Text.Text) > maxSection {
@@ -184,7 +207,7 @@ func (e element) fault(in string) string {
 		return e.Type + " does not belong here"
 	}
 	buttons := e.buttons()
-	if len(buttons) == 0 {
+	if len(buttons) == 0 || e.Type == "plain_text_input" {
 		return "unknown element " + e.Type
 	}
 	for _, b := range buttons {

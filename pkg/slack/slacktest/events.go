@@ -1,6 +1,7 @@
 package slacktest
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 )
@@ -115,7 +116,7 @@ func (s *Server) EventSlash(command, text, channel, user string) Inbound {
 func (s *Server) EventAction(m Message, b Button, user string) Inbound {
 	s.mu.Lock()
 	action := answer{
-		"type": b.Type, "action_id": b.ActionID, "block_id": "b1", "value": b.Value, "action_ts": s.nextTS(),
+		"type": b.Type, "action_id": b.ActionID, "block_id": cmp.Or(b.BlockID, "b1"), "value": b.Value, "action_ts": s.nextTS(),
 		"text": answer{"type": "plain_text", "text": b.Text},
 	}
 	container := answer{"type": "message", "message_ts": m.TS, "channel_id": m.Channel, "is_ephemeral": m.To != ""}
@@ -123,6 +124,9 @@ func (s *Server) EventAction(m Message, b Button, user string) Inbound {
 		container["thread_ts"] = m.ThreadTS
 	}
 	payload := s.press("block_actions", m, user)
+	if m.To != "" {
+		delete(payload, "message") // Slack does not keep ephemeral messages
+	}
 	payload["container"], payload["actions"] = container, []any{action}
 	s.mu.Unlock()
 	return s.interaction(payload)

@@ -38,10 +38,12 @@ type Metadata struct {
 	EventPayload map[string]any `json:"event_payload"`
 }
 
-// Button is something to press under a message.
+// Button is something to press under a message, or a field to write into: what is
+// written is its Value then.
 type Button struct {
-	Type     string // button, feedback_buttons or icon_button
+	Type     string // button, feedback_buttons, icon_button or plain_text_input
 	ActionID string
+	BlockID  string // "" where the app left it to Slack
 	Text     string
 	Value    string
 }
@@ -69,11 +71,17 @@ func (m Message) Text() string {
 func (m Message) Buttons() []Button {
 	var out []Button
 	for _, b := range decodeBlocks(m.Blocks) {
+		from := len(out)
 		for _, e := range b.Elements {
 			out = append(out, e.buttons()...)
 		}
-		if b.Accessory != nil {
-			out = append(out, b.Accessory.buttons()...)
+		for _, e := range []*element{b.Accessory, b.Element} {
+			if e != nil {
+				out = append(out, e.buttons()...)
+			}
+		}
+		for i := range out[from:] {
+			out[from+i].BlockID = b.BlockID
 		}
 	}
 	return out
@@ -130,13 +138,13 @@ func (s *Server) Messages(channel string) []Message {
 // Thread returns the messages people see in a thread, oldest first, the root
 // included.
 func (s *Server) Thread(channel, root string) []Message {
-	return s.collect(func(m *Message) bool { return m.Channel == channel && m.root() == root && !m.Deleted })
+	return s.collect(func(m *Message) bool { return m.Channel == channel && m.root() == root && !m.Deleted && m.To == "" })
 }
 
 // Answers returns the app's own messages in a thread that people see.
 func (s *Server) Answers(channel, root string) []Message {
 	return s.collect(func(m *Message) bool {
-		return m.Channel == channel && m.ThreadTS == root && !m.Deleted && m.BotID == s.opt.BotID
+		return m.Channel == channel && m.ThreadTS == root && !m.Deleted && m.To == "" && m.BotID == s.opt.BotID
 	})
 }
 

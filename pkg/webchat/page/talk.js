@@ -170,10 +170,10 @@ export class Talk {
 
   again(s) { return this.press(s, 'waiting', { kind: 'regenerate' }); }
 
-  async feedback(s, value) {
+  async feedback(s, value, complaint) {
     try {
-      await send({ conversation: this.id, id: draw(), subject: s.id, kind: 'feedback', value });
-      this.update(s.id, [s.kind], { feedback: value });
+      await send({ conversation: this.id, id: draw(), subject: s.id, kind: 'feedback', value, complaint });
+      this.update(s.id, [s.kind], { feedback: value, complaint, asked: value === 'down' });
     } catch (err) {
       this.update(s.id, [s.kind], { problem: err.message });
     }

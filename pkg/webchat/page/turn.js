@@ -3,6 +3,7 @@
 import { say, pageNumber } from './words.js';
 
 const busy = new Set(['sending', 'waiting', 'working', 'partial', 'stopping']);
+const complaints = ['wrong', 'outdated', 'unsourced', 'long', 'other']; // as the server names them
 const answered = new Set(['final', 'stopped']);
 
 export const isBusy = (s) => busy.has(s.kind);
@@ -51,7 +52,7 @@ export class Turn {
     morph(this.text, wanted.content);
     this.above.replaceChildren(...steps(s));
     const open = new Set(Array.from(this.below.querySelectorAll('details[open]'), (d) => d.dataset.n));
-    this.below.replaceChildren(...sign(s), ...sources(s, open), ...this.actions(s));
+    this.below.replaceChildren(...sign(s), ...sources(s, open), ...this.actions(s), ...this.why(s));
   }
 
   // reveal opens the passage behind [n].
@@ -89,6 +90,14 @@ export class Turn {
       b.setAttribute('aria-pressed', String(s.feedback === value));
       return b;
     });
+  }
+
+  // why asks what is wrong with an answer that was just called bad.
+  why(s) {
+    if (!s.asked) return [];
+    const row = element('div', 'actions', element('span', 'note', say(s.complaint ? 'thanks' : 'why')));
+    if (!s.complaint) row.append(...complaints.map((c) => button('', `complaint.${c}`, () => this.on.feedback(s, 'down', c))));
+    return [row];
   }
 }
 
