@@ -93,7 +93,7 @@ func slackManifest(name, address string) object {
 			"background_color": "#1F3A5F",
 		},
 		"features": object{
-			"app_home": object{"home_tab_enabled": false, "messages_tab_enabled": true, "messages_tab_read_only_enabled": false},
+			"app_home": object{"home_tab_enabled": true, "messages_tab_enabled": true, "messages_tab_read_only_enabled": false},
 			"agent_view": object{
 				"agent_description": "Ask a question, attach a document, or have a thread summarised.",
 				"suggested_prompts": []object{

@@ -101,6 +101,20 @@ func TestManifestForSocketModeHasNoURLs(t *testing.T) {
 	}
 }
 
+// A home tab needs three things: to be switched on, its event, and presses on it.
+func TestManifestHasAHomeTab(t *testing.T) {
+	m := printed(t, "--socket")
+	got := map[string]any{}
+	paths("", m, got)
+	if got["features.app_home.home_tab_enabled"] != true || got["settings.interactivity.is_enabled"] != true {
+		t.Error("the home tab or interactivity is switched off")
+	}
+	events := m["settings"].(map[string]any)["event_subscriptions"].(map[string]any)["bot_events"].([]any)
+	if !slices.Contains(events, any("app_home_opened")) {
+		t.Error("nothing tells when it is opened")
+	}
+}
+
 // Every right the app asks for, and every event it hears, is explained to the
 // people who grant it.
 func TestManifestIsExplained(t *testing.T) {

@@ -34,12 +34,20 @@ type deployment struct {
 // control builds the control queue's function.
 func (d deployment) control() (*sqslambda.Batch, error) {
 	var c config.Control
-	if err := config.Load(&c); err != nil {
+	var h config.Home
+	if err := errors.Join(config.Load(&c), config.Load(&h)); err != nil {
 		return nil, err
 	}
 	queues := sqs.NewFromConfig(d.aws)
 	own := sqsqueue.New(queues, c.Control)
-	stage := d.controller(d.store(c.Table, c.MemoryDays), queues, c.Requests, c.Replies, c.RequestsDead, pipeline.Profile{Language: c.Language})
+	user, channel, workspace := h.Budgets()
+	base := pipeline.Profile{
+		Language: c.Language, External: h.AllowExternal(),
+		Budget: pipeline.Budget{User: user, Channel: channel, Workspace: workspace, Money: h.Money()},
+	}
+	store := d.store(c.Table, c.MemoryDays)
+	stage := d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, base)
+	stage.Home = &pipeline.Home{Meter: pipeline.Meter{Quotas: store}, Replies: stage.Replies, Log: d.log}
 	return &sqslambda.Batch{Queue: own, Handler: stage.Handle, Log: d.log}, nil
 }
 

@@ -98,13 +98,14 @@ const (
 	KindEdited     Kind = "edited"     // Subject now reads Text
 	KindDeleted    Kind = "deleted"    // Subject was withdrawn by its author
 	KindOpened     Kind = "opened"     // opened Parley, and has said nothing yet
+	KindHome       Kind = "home"       // opened their own page, or pressed there what Value says
 )
 
 // Control reports whether messages of kind k must not wait behind the
 // conversation's questions: they travel on the control queue.
 func (k Kind) Control() bool {
 	switch k {
-	case KindStop, KindEdited, KindDeleted, KindRetry, KindRegenerate, KindFeedback, KindOpened:
+	case KindStop, KindEdited, KindDeleted, KindRetry, KindRegenerate, KindFeedback, KindOpened, KindHome:
 		return true
 	}
 	return false
@@ -175,7 +176,7 @@ type Message struct {
 	Workspace string `json:"workspace,omitempty"`
 	Author    Author `json:"author"`
 	Text      string `json:"text,omitempty"`
-	Value     string `json:"value,omitempty"` // verdict of a feedback, model of a regenerate
+	Value     string `json:"value,omitempty"` // verdict of a feedback, model of a regenerate, press of a home
 	// Complaint is what a person found wrong with the answer they rated: one of
 	// Complaints. Text holds their own words, if they wrote any.
 	Complaint string `json:"complaint,omitempty"`
@@ -214,6 +215,7 @@ const (
 	Withdrawn ReplyKind = "withdrawn" // the question is gone, and so is its answer
 	Opened    ReplyKind = "opened"    // no answer: a person may be shown what to ask
 	Rated     ReplyKind = "rated"     // no answer: a person who rated one may be asked why
+	AtHome    ReplyKind = "home"      // no answer: a person's own page, in Home
 )
 
 // Terminal reports whether k ends its fence: nothing newer follows in it.
@@ -309,6 +311,7 @@ type Reply struct {
 	// Again is set when the message was answered or given up before: a post of
 	// it may stand even where the delivery record is gone.
 	Again bool            `json:"again,omitempty"`
+	Home  *Home           `json:"home,omitempty"` // of kind AtHome
 	Route json.RawMessage `json:"route,omitempty"`
 }
 

@@ -66,6 +66,7 @@ func sampleMessages() map[string]Message {
 		"message_forget":        gesture(KindForget, nil),
 		"message_edited":        gesture(KindEdited, func(m *Message) { m.Subject, m.Text = sampleID, "what I meant" }),
 		"message_opened":        gesture(KindOpened, nil),
+		"message_home":          gesture(KindHome, func(m *Message) { m.Value = "language:zh" }),
 		"message_ask_viewing":   gesture(KindAsk, func(m *Message) { m.ID, m.Text, m.Viewing = sampleID, "what is this about?", true }),
 		"message_ask_workspace": gesture(KindAsk, func(m *Message) { m.ID, m.Text, m.Workspace = sampleID, "where am I?", "T0HOME" }),
 		"message_deleted":       gesture(KindDeleted, func(m *Message) { m.Subject = sampleID }),
@@ -98,6 +99,8 @@ func sampleReplies() map[string]Reply {
 	proposal.Proposal = true
 	rated := snapshot(Rated, 1, "What is wrong with it?")
 	rated.Rating = &Rating{Subject: sampleID, Fence: 7, Complaint: "wrong"}
+	home := snapshot(AtHome, 1, "")
+	home.Home = &Home{Note: "Done.", Usage: "you: 12 of 100 (12%)", Unread: []HomePart{HomeUsage}}
 	failed := snapshot(Failed, 3, "Sorry.")
 	failed.Reason, failed.Nonce, failed.Again = "throttled", "n1", true
 	return map[string]Reply{
@@ -112,6 +115,7 @@ func sampleReplies() map[string]Reply {
 		"reply_failed":    failed,
 		"reply_stopped":   snapshot(Stopped, 4, "As far as"),
 		"reply_notice":    snapshot(Notice, 1, "Done."),
+		"reply_home":      home,
 		"reply_withdrawn": snapshot(Withdrawn, 5, ""),
 	}
 }

@@ -117,5 +117,6 @@ type replyV1 struct {
 	Proposal     bool            `json:"proposal,omitempty"`
 	Rating       *ratingV1       `json:"rating,omitempty"`
 	Again        bool            `json:"again,omitempty"`
+	Home         *homeV1         `json:"home,omitempty"`
 	Route        json.RawMessage `json:"route,omitempty"`
 }

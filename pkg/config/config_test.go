@@ -57,7 +57,7 @@ func TestMistakesNameTheVariable(t *testing.T) {
 }
 
 func TestBudgetsAsCounted(t *testing.T) {
-	l := Limits{BudgetUser: 2.5, BudgetWorkspace: 100, BudgetUnit: "money"}
+	l := Limits{Budget: Budget{BudgetUser: 2.5, BudgetWorkspace: 100, BudgetUnit: "money"}}
 	if u, c, w := l.Budgets(); u != 2_500_000 || c != 0 || w != 100_000_000 {
 		t.Errorf("in money: %d, %d, %d", u, c, w)
 	}

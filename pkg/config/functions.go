@@ -43,6 +43,19 @@ type Control struct {
 
 func (c *Control) check() error { return within("MEMORY_DAYS", c.MemoryDays, 1, 3650) }
 
+// Home is what the control queue's function needs for people's own pages.
+type Home struct {
+	Budget
+	External string `env:"EXTERNAL" envDefault:"refuse"`
+}
+
+// AllowExternal reports whether people of other organisations have a page.
+func (h *Home) AllowExternal() bool { return h.External == "allow" }
+
+func (h *Home) check() error {
+	return errors.Join(h.Budget.check(), oneOf("EXTERNAL", h.External, "refuse", "allow"))
+}
+
 // Responder is what functions/responder needs besides Slack and DingTalk.
 type Responder struct {
 	Replies     string `env:"REPLIES_QUEUE_URL,required"`

@@ -208,7 +208,7 @@ func (a *attempt) warning(ctx context.Context, language string) string {
 		return ""
 	}
 	for _, s := range a.profile.Budget.limited(a.m) {
-		used, err := w.used(ctx, s)
+		used, err := w.meter().used(ctx, s)
 		if err != nil {
 			w.Log.WarnContext(ctx, "read budget", "scope", s.word, "err", err)
 			continue
@@ -218,41 +218,6 @@ func (a *attempt) warning(ctx context.Context, language string) string {
 		}
 	}
 	return ""
-}
-
-// used reads the counter of s: a reservation that cannot fit adds nothing and
-// tells what stands there.
-func (w *Worker) used(ctx context.Context, s scope) (int64, error) {
-	used, _, err := w.Quotas.Reserve(ctx, s.name, today(w.now()), 1, 0)
-	return used, err
-}
-
-// usage says what was used today, and of how much.
-func (w *Worker) usage(ctx context.Context, m chat.Message, language string) (string, error) {
-	words := phrase.In(language)
-	if w.Quotas == nil {
-		return words.Say("usage.off"), nil
-	}
-	budget := w.profile(m).Budget
-	text := words.Say(string(chat.KindUsage))
-	if budget.Money {
-		text = words.Say("usage.money")
-	}
-	for _, s := range budget.scopes(m) {
-		if s.word != "user" && s.limit == 0 {
-			continue
-		}
-		used, err := w.used(ctx, s)
-		if err != nil {
-			return "", fmt.Errorf("read usage: %w", err)
-		}
-		line := budget.unit(used)
-		if s.limit > 0 {
-			line = words.Say("usage.of", line, budget.unit(s.limit), used*100/s.limit)
-		}
-		text += "\n- " + words.Say("usage."+s.word, line)
-	}
-	return text, nil
 }
 
 // unit writes an amount as people read it.

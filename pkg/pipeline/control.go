@@ -22,6 +22,7 @@ type Control struct {
 	Requests Outbox
 	Replies  Outbox
 	Letters  Outbox   // the control queue's dead letters
+	Home     *Home    // nil: nobody has a page of their own
 	Profile  Profile  // of places that have none of their own
 	Profiles Profiles // nil: every place has Profile
 	Policy   Policy
@@ -85,6 +86,11 @@ func (c *Control) do(ctx context.Context, m chat.Message) error {
 		r := replyTo(m, 1, chat.Opened)
 		r.Seq, r.Language = 1, c.language(m)
 		return SendReply(ctx, c.Replies, r)
+	case chat.KindHome:
+		if c.Home == nil {
+			return nil
+		}
+		return c.Home.show(ctx, m, profileOf(c.Profiles, c.Profile, m))
 	default:
 		return Permanent(ReasonUnreadable, fmt.Errorf("a message of kind %q is not for the control queue", m.Kind))
 	}

@@ -109,6 +109,11 @@ func (r *Responder) serve(ctx context.Context, d Delivery, reply chat.Reply) Set
 	e := Classify(err)
 	// However long it has waited in the queue, it is tried a few times.
 	tooOld := now.Sub(d.SentAt) > r.maxAge() && d.Receives > leastShown
+	if reply.Kind == chat.AtHome && (e.Permanent || tooOld) {
+		// Nobody waits for it: the next opening makes the page anew.
+		log.ErrorContext(ctx, "home dropped", "reason", e.Reason, "err", err)
+		return Settlement{}
+	}
 	if e.Permanent || tooOld {
 		log.ErrorContext(ctx, "could not be shown", "reason", e.Reason, "err", err)
 		return r.bury(ctx, d, reply, err)

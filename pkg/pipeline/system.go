@@ -55,9 +55,14 @@ func (s *System) Ingress() *Ingress {
 func (s *System) Controller() *Control {
 	return &Control{
 		Cases: s.Cases, Memory: s.Memory, Requests: s.Requests.Queue, Replies: s.Replies.Queue,
-		Letters: s.Control.Letters, Profile: s.Config.Profile, Profiles: s.Profiles, Policy: s.Config.Policy,
+		Letters: s.Control.Letters, Profile: s.Config.Profile, Profiles: s.Profiles, Policy: s.Config.Policy, Home: s.Home(),
 		Metrics: s.Metrics, Log: s.Log, Now: s.Now,
 	}
+}
+
+// Home returns what makes people's own pages.
+func (s *System) Home() *Home {
+	return &Home{Meter: Meter{s.Quotas, s.Now}, Replies: s.Replies.Queue, Log: s.Log}
 }
 
 // Worker returns the stage that answers.

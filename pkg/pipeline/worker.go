@@ -244,7 +244,7 @@ func (w *Worker) notice(ctx context.Context, m chat.Message) Settlement {
 	r.Markdown = phrase.In(r.Language).Say(key)
 	if m.Kind == chat.KindUsage {
 		var err error
-		if r.Markdown, err = w.usage(ctx, m, r.Language); err != nil {
+		if r.Markdown, err = w.meter().today(ctx, w.profile(m).Budget, m, r.Language, "channel", "workspace"); err != nil {
 			w.Log.ErrorContext(ctx, "usage", "msg_id", m.ID, "err", err)
 			return Settlement{Action: Retry, After: w.config().Policy.Backoff[0]}
 		}

@@ -29,8 +29,11 @@ const (
 	ActionComment = "parley_comment"
 )
 
-// CallbackRemember is the message shortcut that keeps a thread as knowledge.
-const CallbackRemember = "remember_thread"
+// Callback ids.
+const (
+	CallbackRemember = "remember_thread" // message shortcut: keep this thread as knowledge
+	CallbackHome     = "home"            // the home tab
+)
 
 // What Slack takes as a button's value and as the id of a block, in characters.
 const (

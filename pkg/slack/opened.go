@@ -56,6 +56,9 @@ func (p *Parser) parseOpened(e *envelope, now time.Time) (pipeline.Parsed, error
 	if t := ev.Thread; ev.Type == "assistant_thread_started" {
 		ev.Channel, user, seen = t.Channel, t.User, t.Context
 	}
+	if ev.Type == "app_home_opened" && ev.Tab == "home" {
+		return p.parseHome(e, now)
+	}
 	if ev.Type == "app_home_opened" && ev.Tab != "messages" {
 		return ignored(IgnoredLifecycle), nil
 	}

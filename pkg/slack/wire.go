@@ -12,7 +12,9 @@ type envelope struct {
 	Type              string          `json:"type"`
 	Challenge         string          `json:"challenge"`
 	AppID             string          `json:"api_app_id"`
+	EventID           string          `json:"event_id"`
 	TeamID            string          `json:"team_id"`
+	EnterpriseID      string          `json:"enterprise_id"` // of the person's organisation
 	ContextTeam       string          `json:"context_team_id"`
 	ContextEnterprise string          `json:"context_enterprise_id"`
 	Authorizations    []authorization `json:"authorizations"`
@@ -56,6 +58,7 @@ type event struct {
 		TS   string `json:"ts"`
 	} `json:"edited"`
 	Tab        string `json:"tab"`         // of app_home_opened: home or messages
+	View       shown  `json:"view"`        // of app_home_opened: the home tab as it stands
 	Context    view   `json:"context"`     // of app_home_opened and app_context_changed
 	AppContext view   `json:"app_context"` // of a message to the agent
 	Thread     struct {

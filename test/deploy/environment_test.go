@@ -16,7 +16,7 @@ import (
 var reads = map[string][]any{
 	"IngressFunction":   {config.Ingress{}, config.Slack{}, config.DingTalk{}},
 	"WorkerFunction":    {config.Worker{}, config.Chat{}, config.Model{}, config.Limits{}, config.Remember{}, config.Slack{}, config.DingTalk{}},
-	"ControlFunction":   {config.Control{}},
+	"ControlFunction":   {config.Control{}, config.Home{}},
 	"ResponderFunction": {config.Responder{}, config.Slack{}, config.DingTalk{}},
 }
 

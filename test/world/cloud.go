@@ -208,7 +208,9 @@ func (h *cloud) invoke(ctx context.Context, all *pipelinetest.Faults, fn functio
 func (h *cloud) control(f *pipelinetest.Faults, log *slog.Logger) *pipeline.Control {
 	s := h.store()
 	return &pipeline.Control{
-		Cases: f.Cases(s), Memory: f.Memory(s), Requests: f.Outbox(Requests, h.queue(Requests)), Replies: f.Outbox(Replies, h.queue(Replies)),
+		Profile: h.w.opts.Config.Profile,
+		Home:    &pipeline.Home{Meter: pipeline.Meter{Quotas: f.Quotas(s)}, Replies: f.Outbox(Replies, h.queue(Replies)), Log: log},
+		Cases:   f.Cases(s), Memory: f.Memory(s), Requests: f.Outbox(Requests, h.queue(Requests)), Replies: f.Outbox(Replies, h.queue(Replies)),
 		Letters: f.Outbox("requests-dead", h.queue("requests-dead")), Log: log,
 	}
 }

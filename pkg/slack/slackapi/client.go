@@ -111,8 +111,11 @@ type echo struct {
 	} `json:"message"`
 	Messages []message `json:"messages"`
 	File     *file     `json:"file"`
-	UserID   string    `json:"user_id"`
-	BotID    string    `json:"bot_id"`
+	View     struct {
+		Hash string `json:"hash"`
+	} `json:"view"`
+	UserID   string `json:"user_id"`
+	BotID    string `json:"bot_id"`
 	Metadata struct {
 		NextCursor string `json:"next_cursor"`
 	} `json:"response_metadata"`

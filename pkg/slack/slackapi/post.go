@@ -27,6 +27,7 @@ const (
 	methodWhoAmI    = "auth.test"
 	methodFile      = "files.info"
 	methodPermalink = "chat.getPermalink"
+	methodViews     = "views.publish"
 	methodHook      = "response_url"
 )
 

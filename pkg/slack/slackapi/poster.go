@@ -50,6 +50,8 @@ func (p *Poster) Post(ctx context.Context, r pipeline.PostRequest, j pipeline.Jo
 		err = a.suggest(ctx)
 	case r.Reply.Kind == chat.Rated:
 		err = a.rate(ctx)
+	case r.Reply.Kind == chat.AtHome:
+		err = a.home(ctx)
 	case route.ThreadTS == "":
 		err = a.hook(ctx)
 	case r.Reply.Kind == chat.Notice && route.ResponseURL != "":

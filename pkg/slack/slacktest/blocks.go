@@ -34,12 +34,61 @@ func (t *blockText) UnmarshalJSON(data []byte) error {
 }
 
 type element struct {
-	Type     string     `json:"type"`
-	ActionID string     `json:"action_id"`
-	Text     *blockText `json:"text"`
-	Value    string     `json:"value"`
-	Positive *element   `json:"positive_button"`
-	Negative *element   `json:"negative_button"`
+	Type        string     `json:"type"`
+	ActionID    string     `json:"action_id"`
+	Text        *blockText `json:"text"`
+	Value       string     `json:"value"`
+	Positive    *element   `json:"positive_button"`
+	Negative    *element   `json:"negative_button"`
+	Placeholder *blockText `json:"placeholder"` // of a static_select, with its options
+	Options     []element  `json:"options"`
+	Initial     *element   `json:"initial_option"`
+	Confirm     *confirm   `json:"confirm"`
+}
+
+// confirm is the dialog before a press takes effect.
+type confirm struct {
+	Title   *blockText `json:"title"`
+	Text    *blockText `json:"text"`
+	Confirm *blockText `json:"confirm"`
+	Deny    *blockText `json:"deny"`
+}
+
+// fault says what is wrong with a confirmation: each of its texts has a limit.
+func (c *confirm) fault() string {
+	if c == nil {
+		return ""
+	}
+	for _, t := range []struct {
+		text *blockText
+		most int
+	}{{c.Title, 100}, {c.Text, 300}, {c.Confirm, 30}, {c.Deny, 30}} {
+		if t.text == nil || t.text.Text == "" || chars(t.text.Text) > t.most {
+			return "a text of the confirmation is missing or too long"
+		}
+	}
+	return ""
+}
+
+// menuFault says what is wrong with a static_select.
+func (e element) menuFault() string {
+	if n := len(e.Options); n == 0 || n > maxOptions {
+		return "wrong number of options"
+	}
+	if e.Placeholder != nil && chars(e.Placeholder.Text) > maxPlaceholder {
+		return "the placeholder is too long"
+	}
+	initial := e.Initial == nil
+	for _, o := range e.Options {
+		if o.Text == nil || o.Text.Text == "" || chars(o.Text.Text) > maxOptionText || o.Value == "" || chars(o.Value) > maxOptionValue {
+			return "an option's text or value is missing or too long"
+		}
+		initial = initial || e.Initial.Text != nil && e.Initial.Value == o.Value && e.Initial.Text.Text == o.Text.Text
+	}
+	if !initial {
+		return "the initial option is none of the options"
+	}
+	return ""
 }
 
 func decodeBlocks(raw json.RawMessage) []block {
@@ -77,6 +126,12 @@ func (e element) buttons() []Button {
 	switch e.Type {
 	case "button", "icon_button", "plain_text_input":
 		return []Button{button(&e)}
+	case "static_select":
+		var out []Button
+		for _, o := range e.Options {
+			out = append(out, button(&o))
+		}
+		return out
 	case "feedback_buttons":
 		if e.Positive != nil && e.Negative != nil {
 			return []Button{button(e.Positive), button(e.Negative)}
@@ -147,14 +202,14 @@ func (s *Server) checkBlocks(raw string) (json.RawMessage, string) {
 
 // fault says what is wrong with a block, "" if nothing is.
 func (b block) fault() string {
-	elements := map[string]int{"context": maxContext, "actions": maxActions, "context_actions": maxContextAction}
+	most := map[string]int{"context": maxContext, "actions": maxActions, "context_actions": maxContextAction}
 	switch b.Type {
 	case "markdown", "section", "header":
 		if b.Text == nil || b.Text.Text == "" {
 			return "no text"
 		}
 	case "context", "actions", "context_actions":
-		if len(b.Elements) == 0 || len(b.Elements) > elements[b.Type] {
+		if len(b.Elements) == 0 || len(b.Elements) > most[b.Type] {
 			return "wrong number of elements"
 		}
 	case "input":
@@ -169,7 +224,11 @@ func (b block) fault() string {
 	if chars(b.BlockID) > maxBlockID {
 		return "block_id is too long"
 	}
-	for _, e := range b.Elements {
+	elements := b.Elements
+	if b.Accessory != nil {
+		elements = append(elements, *b.Accessory)
+	}
+	for _, e := range elements {
 		if f := e.fault(b.Type); f != "" {
 			return f
 		}
@@ -205,6 +264,12 @@ func (e element) fault(in string) string {
 	}
 	if (e.Type == "feedback_buttons" || e.Type == "icon_button") != (in == "context_actions") {
 		return e.Type + " does not belong here"
+	}
+	if f := e.Confirm.fault(); f != "" {
+		return f
+	}
+	if e.Type == "static_select" {
+		return e.menuFault()
 	}
 	buttons := e.buttons()
 	if len(buttons) == 0 || e.Type == "plain_text_input" {

@@ -35,6 +35,8 @@ type Options struct {
 	PlainApp bool
 	// NoStreams makes chat.startStream answer channel_type_not_supported.
 	NoStreams bool
+	// NoHome makes the app one whose home tab is switched off.
+	NoHome bool
 	// PerMinute overrides how often a method may be called in a minute.
 	PerMinute map[string]int
 	// PostBurst is how many messages a channel takes at once before it is held
@@ -65,6 +67,7 @@ type Server struct {
 	prompts    map[string][]Prompt
 	reactions  map[string][]string // channel/ts -> names
 	views      map[string]View     // user -> home tab
+	people     map[string]Person
 	modals     []View
 	triggers   map[string]time.Time
 	files      map[string]*File
@@ -109,7 +112,7 @@ func New(opt Options) *Server {
 		opt: opt, token: opt.Token,
 		channels: map[string]*Channel{}, statuses: map[string]status{}, sessions: map[string]string{},
 		titles: map[string]string{}, prompts: map[string][]Prompt{}, reactions: map[string][]string{},
-		views: map[string]View{}, triggers: map[string]time.Time{}, files: map[string]*File{}, hooks: map[string]*hook{},
+		views: map[string]View{}, people: map[string]Person{}, triggers: map[string]time.Time{}, files: map[string]*File{}, hooks: map[string]*hook{},
 		windows: map[string][]time.Time{}, buckets: map[string]bucket{}, blocked: map[string]refusal{}, busy: map[string]int{},
 	}
 }

@@ -20,14 +20,6 @@ type status struct {
 	at   time.Time
 }
 
-// View is a home tab or modal as the app sent it.
-type View struct {
-	Type       string          `json:"type"`
-	CallbackID string          `json:"callback_id"`
-	Private    string          `json:"private_metadata"`
-	Blocks     json.RawMessage `json:"blocks"`
-}
-
 // refusesAgents is the answer to an app that is not an agent. Slack does not
 // document the code.
 func (s *Server) refusesAgents() string {
@@ -130,14 +122,6 @@ func (s *Server) removeReaction(c *call) (answer, string) {
 	return nil, ""
 }
 
-func (s *Server) publishView(c *call) (answer, string) {
-	v, code := s.readView(c, "home")
-	if code == "" {
-		s.views[c.arg("user_id")] = v
-	}
-	return answer{"view": v}, code
-}
-
 // openView wants a trigger that Slack issued within the last three seconds.
 func (s *Server) openView(c *call) (answer, string) {
 	issued, ok := s.triggers[c.arg("trigger_id")]
@@ -153,14 +137,6 @@ func (s *Server) openView(c *call) (answer, string) {
 		s.modals = append(s.modals, v)
 	}
 	return answer{"view": v}, code
-}
-
-func (s *Server) readView(c *call, kind string) (v View, code string) {
-	if json.Unmarshal([]byte(c.arg("view")), &v) != nil || v.Type != kind {
-		s.breach("%s: the view is no %s", c.Method, kind)
-		return v, "invalid_arguments"
-	}
-	return v, ""
 }
 
 // Status is the working sign shown in a thread, "" if there is none.
@@ -200,19 +176,4 @@ func (s *Server) Reactions(channel, ts string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.reactions[channel+"/"+ts])
-}
-
-// Home is the home tab published for a person.
-func (s *Server) Home(user string) (View, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v, ok := s.views[user]
-	return v, ok
-}
-
-// Modals are the modals opened, in order.
-func (s *Server) Modals() []View {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.modals)
 }
