@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -27,7 +28,8 @@ import (
 // evalCase is a question whose answer is known.
 type evalCase struct {
 	Question string   `yaml:"question" json:"question"`
-	Sources  []string `yaml:"sources" json:"sources"` // ends of the addresses of right documents
+	Sources  []string `yaml:"sources" json:"sources"` // ends of the addresses of right documents; of a rated answer there may be none
+	Verdict  string   `yaml:"verdict" json:"verdict"` // of people on the answer it had, where it was exported
 	Passage  string   `yaml:"passage" json:"passage"` // text of the right passage; "" takes any of the sources
 	Facts    []string `yaml:"facts" json:"facts"`     // what a right answer says
 }
@@ -38,6 +40,7 @@ type evalScore struct {
 	Model      string     `json:"model"`
 	K          int        `json:"k"`
 	Questions  int        `json:"questions"`
+	Located    int        `json:"located"`            // questions whose right documents are known
 	Recall     float64    `json:"recall"`             // right passage among the first k
 	MRR        float64    `json:"mrr"`                // mean of 1/rank of the first right passage
 	Precision  float64    `json:"citation_precision"` // right citations of all
@@ -77,6 +80,7 @@ what they should. Flags that are given several times are compared side by side.`
 		}),
 		RunE: func(c *cobra.Command, args []string) error { return eval(c.Context(), c.OutOrStdout(), f, args[0]) },
 	}
+	c.AddCommand(exportCommand())
 	c.Flags().StringArrayVar(&f.docs, "docs", []string{"docs"}, "folder of documents")
 	c.Flags().StringArrayVar(&f.models, "model", []string{"demo"}, "model that answers: demo or bedrock")
 	c.Flags().IntSliceVar(&f.ks, "k", []int{5}, "passages given to the model")
@@ -140,7 +144,10 @@ func readCases(file string) ([]evalCase, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	for i, c := range cases {
-		if c.Question == "" || len(c.Sources) == 0 {
+		switch {
+		case c.Question == "" && c.Verdict != "":
+			return nil, fmt.Errorf("%s: line %d was exported without its text; export with --with-text", file, i+1)
+		case c.Question == "" || len(c.Sources) == 0 && c.Verdict == "":
 			return nil, fmt.Errorf("%s: question %d needs a question and its sources", file, i+1)
 		}
 	}
@@ -175,8 +182,10 @@ func evalOne(ctx context.Context, cases []evalCase, docs, model string, k int, p
 			return s, fmt.Errorf("%q: %w", c.Question, err)
 		}
 	}
-	n := float64(len(cases))
-	s.Recall, s.MRR, s.Latency = s.Recall/n, s.MRR/n, s.Latency/n
+	s.Latency /= float64(len(cases))
+	if located := float64(s.Located); located > 0 {
+		s.Recall, s.MRR = s.Recall/located, s.MRR/located
+	}
 	s.Precision, s.Facts = share(s.right, s.citations), share(s.factsHeld, s.factsAsked)
 	return s, nil
 }
@@ -209,17 +218,7 @@ func (s *evalScore) ask(ctx context.Context, c evalCase, r pipeline.Retriever, m
 	if err != nil {
 		return err
 	}
-	rank := 0
-	for i, p := range passages {
-		if rank == 0 && c.right(p) {
-			rank = i + 1
-		}
-	}
-	if rank > 0 {
-		s.Recall, s.MRR = s.Recall+1, s.MRR+1/float64(rank)
-	} else {
-		s.Missed = append(s.Missed, c.Question)
-	}
+	s.locate(c, passages)
 	var answer strings.Builder
 	for d, err := range m.Stream(ctx, pipeline.Prompt{MessageID: c.Question, System: defaultSystem, Passages: passages, Question: c.Question}) {
 		if err != nil {
@@ -236,7 +235,7 @@ func (s *evalScore) ask(ctx context.Context, c evalCase, r pipeline.Retriever, m
 	}
 	s.Latency += float64(time.Since(began).Microseconds()) / 1000
 	for i, p := range passages {
-		if strings.Contains(answer.String(), fmt.Sprintf("[%d]", i+1)) {
+		if len(c.Sources) > 0 && strings.Contains(answer.String(), fmt.Sprintf("[%d]", i+1)) {
 			s.citations++
 			if c.from(p) {
 				s.right++
@@ -250,6 +249,21 @@ func (s *evalScore) ask(ctx context.Context, c evalCase, r pipeline.Retriever, m
 		}
 	}
 	return nil
+}
+
+// locate adds whether the right passage is among those found. Nobody knows for a
+// question whose right documents nobody has named.
+func (s *evalScore) locate(c evalCase, passages []pipeline.Passage) {
+	if len(c.Sources) == 0 {
+		return
+	}
+	s.Located++
+	rank := slices.IndexFunc(passages, c.right) + 1
+	if rank == 0 {
+		s.Missed = append(s.Missed, c.Question)
+		return
+	}
+	s.Recall, s.MRR = s.Recall+1, s.MRR+1/float64(rank)
 }
 
 // from reports whether a passage is from one of the right documents, and right
@@ -275,12 +289,15 @@ func printScores(w io.Writer, scores []evalScore) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "docs\tmodel\tk\tquestions\trecall@k\tMRR\tcitations right\tfacts\tms\ttokens\tcost")
 	for _, s := range scores {
-		cost := "-"
+		cost, recall, mrr := "-", "-", "-"
+		if s.Located > 0 {
+			recall, mrr = fmt.Sprintf("%.2f", s.Recall), fmt.Sprintf("%.2f", s.MRR)
+		}
 		if s.Cost != nil {
 			cost = fmt.Sprintf("%.4f", *s.Cost)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%.2f\t%.2f\t%.2f\t%.2f\t%.1f\t%d\t%s\n",
-			s.Docs, s.Model, s.K, s.Questions, s.Recall, s.MRR, s.Precision, s.Facts, s.Latency, s.Usage.Total(), cost)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s\t%.2f\t%.2f\t%.1f\t%d\t%s\n",
+			s.Docs, s.Model, s.K, s.Questions, recall, mrr, s.Precision, s.Facts, s.Latency, s.Usage.Total(), cost)
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -102,6 +102,12 @@ func (s *Store) SwapCase(ctx context.Context, next pipeline.Case, with pipeline.
 			return err
 		}
 		writes = append(writes, write{put: turn})
+		switch named, ok, err := s.voted(*with.Put); {
+		case err != nil:
+			return err
+		case ok:
+			writes = append(writes, named)
+		}
 	}
 	if with.Drop != nil && (with.Put == nil || turnKey(*with.Drop) != turnKey(with.Put.TurnKey)) {
 		writes = append(writes, write{drop: turnKey(*with.Drop).attributes()})

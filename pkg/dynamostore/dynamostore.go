@@ -14,6 +14,7 @@
 //	M#<message>       CASE                       the work on a message
 //	M#<message>       DELIVERY                   where its answer stands
 //	P#<post>          POST                       the message a platform post answers
+//	V#<day>           <key of a turn>            a turn that was voted on that day
 //	Q#<scope>         D#<day>                    what was used on a day
 package dynamostore
 
@@ -51,6 +52,7 @@ var (
 	_ pipeline.Memory     = (*Store)(nil)
 	_ pipeline.Deliveries = (*Store)(nil)
 	_ pipeline.Quotas     = (*Store)(nil)
+	_ pipeline.Ratings    = (*Store)(nil)
 )
 
 // New returns the store in table, reached through client. Turns live turnLife

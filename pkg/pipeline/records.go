@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"iter"
+	"slices"
 	"time"
 
 	"parley/pkg/chat"
@@ -100,6 +102,11 @@ type Vote struct {
 	At        time.Time `json:"at"` // in the platform's clock
 }
 
+// RatedSince reports whether somebody has voted on t at since or later.
+func (t Turn) RatedSince(since time.Time) bool {
+	return slices.ContainsFunc(t.Votes, func(v Vote) bool { return !v.At.Before(since) })
+}
+
 // kind is how the answer was shown when it was committed.
 func (t Turn) kind() chat.ReplyKind {
 	if t.Stopped {
@@ -175,6 +182,13 @@ type Deliveries interface {
 	SwapDelivery(ctx context.Context, next Placed) error
 	// PostOwner returns the message whose answer a post belongs to, "" if none.
 	PostOwner(ctx context.Context, postID string) (messageID string, err error)
+}
+
+// Ratings finds the turns that people have voted on, for an operator.
+type Ratings interface {
+	// Rated yields each turn that Memory holds and that was voted on at since or
+	// later, once, in no order. An error ends it.
+	Rated(ctx context.Context, since time.Time) iter.Seq2[Turn, error]
 }
 
 // Placed is the delivery record of one answer.

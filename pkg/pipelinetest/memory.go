@@ -29,6 +29,7 @@ func TestMemory(t *testing.T, newStores func(t *testing.T) StoresUnderTest, f Fe
 		{"markers only move forward", testMarkersForward},
 		{"markers of one moment race", testMarkersRace},
 		{"an expired turn is absent", testTurnExpires},
+		{"what was voted on is found", testRated},
 	})
 }
 
