@@ -53,7 +53,23 @@ func (c Conversation) Key() string {
 	return b.String()
 }
 
-var keyEscaper = strings.NewReplacer("%", "%25", "/", "%2F", "#", "%23")
+var (
+	keyEscaper   = strings.NewReplacer("%", "%25", "/", "%2F", "#", "%23")
+	keyUnescaper = strings.NewReplacer("%25", "%", "%2F", "/", "%23", "#")
+)
+
+// ParseKey is the inverse of Key; ok is false for what Key does not return.
+func ParseKey(key string) (c Conversation, ok bool) {
+	parts := strings.Split(key, "/")
+	if len(parts) != 4 {
+		return Conversation{}, false
+	}
+	for i, part := range parts {
+		parts[i] = keyUnescaper.Replace(part)
+	}
+	c = Conversation{Platform: Platform(parts[0]), Tenant: parts[1], Channel: parts[2], Thread: parts[3]}
+	return c, c.Key() == key
+}
 
 // Group is the FIFO group of c: the SHA-256 of its key in hex, which fits SQS's
 // 128 characters whatever the platform puts into its ids.

@@ -108,6 +108,13 @@ func (s *Store) SwapCase(ctx context.Context, next pipeline.Case, with pipeline.
 		case ok:
 			writes = append(writes, named)
 		}
+		if person := with.Put.Person(); person != "" {
+			asked, err := encode(s.newAskedItem(person, *with.Put))
+			if err != nil {
+				return err
+			}
+			writes = append(writes, write{put: asked})
+		}
 	}
 	if with.Drop != nil && (with.Put == nil || turnKey(*with.Drop) != turnKey(with.Put.TurnKey)) {
 		writes = append(writes, write{drop: turnKey(*with.Drop).attributes()})

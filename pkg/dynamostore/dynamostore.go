@@ -1,5 +1,5 @@
 // Package dynamostore keeps pipeline's records on one Amazon DynamoDB table:
-// cases, memory, deliveries and quotas.
+// cases, memory, deliveries, quotas and what belongs to a person.
 //
 // It promises what those contracts promise: compare-and-swap with the effects in
 // one transaction, strongly consistent reads, one query for a window of memory.
@@ -16,6 +16,8 @@
 //	P#<post>          POST                       the message a platform post answers
 //	V#<day>           <key of a turn>            a turn that was voted on that day
 //	Q#<scope>         D#<day>                    what was used on a day
+//	U#<person>        SETTINGS                   what a person chose for themselves
+//	U#<person>        T#<nanoseconds>#<message>  where a turn is that the person asked for
 package dynamostore
 
 import (
@@ -53,6 +55,7 @@ var (
 	_ pipeline.Deliveries = (*Store)(nil)
 	_ pipeline.Quotas     = (*Store)(nil)
 	_ pipeline.Ratings    = (*Store)(nil)
+	_ pipeline.People     = (*Store)(nil)
 )
 
 // New returns the store in table, reached through client. Turns live turnLife
@@ -72,6 +75,7 @@ func deliveryKey(message string) key             { return key{"M#" + message, "D
 func postKey(post string) key                    { return key{"P#" + post, "POST"} }
 func metaKey(conversation string) key            { return key{"C#" + conversation, "META"} }
 func quotaKey(scope, day string) key             { return key{"Q#" + scope, "D#" + day} }
+func settingsKey(person string) key              { return key{"U#" + person, "SETTINGS"} }
 func conversationKey(conversation string) string { return "C#" + conversation }
 
 func turnKey(k pipeline.TurnKey) key {

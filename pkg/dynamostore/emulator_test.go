@@ -29,12 +29,13 @@ func TestContractsOnEmulator(t *testing.T) {
 	})
 	newStores := func(t *testing.T) pipelinetest.StoresUnderTest {
 		store := emulatedStore(t, client)
-		return pipelinetest.StoresUnderTest{Cases: store, Memory: store, Deliveries: store}
+		return pipelinetest.StoresUnderTest{Cases: store, Memory: store, Deliveries: store, People: store}
 	}
 	var f pipelinetest.Features
 	pipelinetest.TestCases(t, newStores, f)
 	pipelinetest.TestMemory(t, newStores, f)
 	pipelinetest.TestDeliveries(t, newStores, f)
+	pipelinetest.TestPeople(t, newStores, f)
 	pipelinetest.TestQuotas(t, func(t *testing.T) pipeline.Quotas { return emulatedStore(t, client) }, f)
 }
 

@@ -15,6 +15,7 @@ type StoresUnderTest struct {
 	Cases      pipeline.Cases
 	Memory     pipeline.Memory
 	Deliveries pipeline.Deliveries
+	People     pipeline.People
 	Clock      Clock
 }
 

@@ -36,6 +36,10 @@ func (f *Faults) Deliveries(d pipeline.Deliveries) pipeline.Deliveries {
 // quotas.Settle.
 func (f *Faults) Quotas(q pipeline.Quotas) pipeline.Quotas { return faultyQuotas{f, q} }
 
+// People returns p as the process sees it. Its methods are people.Settings,
+// people.SaveSettings and people.Asked.
+func (f *Faults) People(p pipeline.People) pipeline.People { return faultyPeople{f, p} }
+
 // result runs a call that returns a value, which a failed call does not return.
 func result[T any](ctx context.Context, f *Faults, method string, do func(context.Context) (T, error)) (T, error) {
 	var v T
@@ -163,4 +167,25 @@ func (w faultyQuotas) Reserve(ctx context.Context, scope, day string, amount, li
 
 func (w faultyQuotas) Settle(ctx context.Context, scope, day string, delta int64) error {
 	return w.f.Call(ctx, "quotas.Settle", func(ctx context.Context) error { return w.q.Settle(ctx, scope, day, delta) })
+}
+
+type faultyPeople struct {
+	f *Faults
+	p pipeline.People
+}
+
+func (w faultyPeople) Settings(ctx context.Context, person string) (pipeline.Settings, error) {
+	return result(ctx, w.f, "people.Settings", func(ctx context.Context) (pipeline.Settings, error) {
+		return w.p.Settings(ctx, person)
+	})
+}
+
+func (w faultyPeople) SaveSettings(ctx context.Context, person string, s pipeline.Settings) error {
+	return w.f.Call(ctx, "people.SaveSettings", func(ctx context.Context) error { return w.p.SaveSettings(ctx, person, s) })
+}
+
+func (w faultyPeople) Asked(ctx context.Context, person string, max int) ([]pipeline.TurnKey, error) {
+	return result(ctx, w.f, "people.Asked", func(ctx context.Context) ([]pipeline.TurnKey, error) {
+		return w.p.Asked(ctx, person, max)
+	})
 }

@@ -51,9 +51,9 @@ func decodeTurn(key pipeline.TurnKey, record []byte) (pipeline.Turn, error) {
 // putTurn inserts or replaces a turn. A replaced turn keeps its age: what a person
 // says about an old answer must not make it outlive the marker that forgot it.
 func (t *tx) putTurn(turn pipeline.Turn, record []byte) error {
-	_, err := t.exec(`INSERT INTO turns (conversation, sent_at, message_id, tokens, record, written_at) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET tokens = excluded.tokens, record = excluded.record`,
-		turn.Conversation, micros(turn.SentAt), turn.MessageID, turn.EstimateTokens(), string(record), t.now.UnixMicro())
+	_, err := t.exec(`INSERT INTO turns (conversation, sent_at, message_id, tokens, record, written_at, person) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET tokens = excluded.tokens, record = excluded.record, person = excluded.person`,
+		turn.Conversation, micros(turn.SentAt), turn.MessageID, turn.EstimateTokens(), string(record), t.now.UnixMicro(), turn.Person())
 	return err
 }
 

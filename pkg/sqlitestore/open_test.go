@@ -47,7 +47,7 @@ func TestOpenRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			run(t, raw(t, path), "PRAGMA user_version = 99")
-		}, "the file has version 99, and this Parley knows versions up to 1; use the newer Parley that wrote it"},
+		}, "the file has version 99, and this Parley knows versions up to 2; use the newer Parley that wrote it"},
 		{"somebody else's database", func(t *testing.T, path string) {
 			run(t, raw(t, path), "CREATE TABLE theirs (a)")
 		}, "this SQLite database is not Parley's"},

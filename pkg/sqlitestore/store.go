@@ -82,7 +82,7 @@ var (
 )
 
 // Store is an open file. It implements pipeline.Cases, pipeline.Memory,
-// pipeline.Deliveries and pipeline.Quotas. It is safe for concurrent use.
+// pipeline.Deliveries, pipeline.Quotas and pipeline.People. It is safe for concurrent use.
 type Store struct {
 	opts   Options
 	reads  *sql.DB

@@ -16,6 +16,7 @@ var (
 	_ pipeline.Memory      = (*sqlitestore.Store)(nil)
 	_ pipeline.Deliveries  = (*sqlitestore.Store)(nil)
 	_ pipeline.Quotas      = (*sqlitestore.Store)(nil)
+	_ pipeline.People      = (*sqlitestore.Store)(nil)
 	_ pipeline.Queue       = (*sqlitestore.Queue)(nil)
 	_ pipeline.DeadLetters = (*sqlitestore.DeadLetters)(nil)
 )
@@ -66,7 +67,7 @@ func TestDeadLetters(t *testing.T) {
 
 func stores(t *testing.T) pipelinetest.StoresUnderTest {
 	s := open(t, fresh(t), sqlitestore.Options{Serve: true, MemoryDays: 7})
-	return pipelinetest.StoresUnderTest{Cases: s, Memory: s, Deliveries: s}
+	return pipelinetest.StoresUnderTest{Cases: s, Memory: s, Deliveries: s, People: s}
 }
 
 func TestMemory(t *testing.T) { pipelinetest.TestMemory(t, stores, features()) }
@@ -74,6 +75,8 @@ func TestMemory(t *testing.T) { pipelinetest.TestMemory(t, stores, features()) }
 func TestCases(t *testing.T) { pipelinetest.TestCases(t, stores, features()) }
 
 func TestDeliveries(t *testing.T) { pipelinetest.TestDeliveries(t, stores, features()) }
+
+func TestPeople(t *testing.T) { pipelinetest.TestPeople(t, stores, features()) }
 
 func TestQuotas(t *testing.T) {
 	pipelinetest.TestQuotas(t, func(t *testing.T) pipeline.Quotas {
