@@ -69,6 +69,7 @@ build-IngressFunction: tags = ,nethttpomithttp2
 build-IngressFunction: ; $(lambda)ingress
 build-WorkerFunction: ; $(lambda)worker
 build-ControlFunction: ; $(lambda)worker
+build-SyncFunction: ; $(lambda)worker
 build-ResponderFunction: ; $(lambda)responder
 build-InvocationLoggingFunction: ; $(lambda)invocationlog
 

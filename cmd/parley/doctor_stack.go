@@ -144,11 +144,20 @@ func knowledgeCheck(cfg aws.Config, id string) check {
 		if id == "" {
 			return "", errOff{"the stack has none"}
 		}
-		out, err := bedrockagent.NewFromConfig(cfg).GetKnowledgeBase(ctx, &bedrockagent.GetKnowledgeBaseInput{KnowledgeBaseId: aws.String(id)})
+		k, err := bedrock.NewKnowledge(bedrockagent.NewFromConfig(cfg), id, "")
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("%s is %s", id, out.KnowledgeBase.Status), nil
+		s, err := k.Status(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, source := range s.Sources {
+			if why := source.Last.Failure(); why != "" {
+				return "", fmt.Errorf("reading %s %s; try \"parley kb sync\"", source.Name, why)
+			}
+		}
+		return fmt.Sprintf("%s is %s, with %d sources", id, s.Status, len(s.Sources)), nil
 	}}
 }
 

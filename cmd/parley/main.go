@@ -2,7 +2,7 @@
 //
 // This command is for people: it runs the whole pipeline on one machine (dev,
 // serve, ask), holds sockets open for it (connect), and helps an operator (dlq,
-// doctor, manifest). On AWS the pipeline itself runs from functions/.
+// doctor, kb, manifest). On AWS the pipeline itself runs from functions/.
 package main
 
 import (
@@ -58,7 +58,7 @@ Start with "parley dev": everything on this machine, with no account anywhere.`,
 	}
 	c.SetFlagErrorFunc(flagMistake)
 	c.CompletionOptions.HiddenDefaultCmd = true
-	c.AddCommand(devCommand(), serveCommand(), askCommand(), connectCommand(), dlqCommand(), doctorCommand(), evalCommand(), manifestCommand())
+	c.AddCommand(devCommand(), serveCommand(), askCommand(), connectCommand(), dlqCommand(), doctorCommand(), evalCommand(), kbCommand(), manifestCommand())
 	return c
 }
 

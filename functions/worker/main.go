@@ -1,8 +1,9 @@
-// Command worker is two Lambda functions. As "bootstrap" it answers questions from
+// Command worker is three Lambda functions. As "bootstrap" it answers questions from
 // the requests queue: it may call the model, the table and the queues, and read,
 // never post, on the chat platforms. As "control" it handles stops, edits and
 // retries from the control queue, which must not wait behind a question; it needs
-// neither the model nor a secret.
+// neither the model nor a secret. As "sync" it keeps the knowledge base fresh, and may
+// do nothing else.
 //
 // The template's Handler says which one a process is.
 package main
@@ -45,8 +46,11 @@ func start(ctx context.Context, d deployment) (*sqslambda.Batch, error) {
 		return nil, err
 	}
 	d.aws, d.metrics = aws, emf.New(os.Stdout, "Parley", f.Name)
-	if f.Handler == "control" {
+	switch f.Handler {
+	case "control":
 		return d.control()
+	case "sync":
+		return d.sync()
 	}
 	return d.worker(ctx)
 }

@@ -23,7 +23,7 @@ import (
 	"parley/pkg/sqsqueue/sqslambda"
 )
 
-// deployment is what both functions are built from.
+// deployment is what the functions are built from.
 type deployment struct {
 	aws     aws.Config
 	log     *slog.Logger

@@ -266,6 +266,8 @@ func starts(fake *bedrocktest.Server) string {
 	return strings.Join(sources, " ")
 }
 
+func unwatched(bedrock.Job) {}
+
 func TestSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, k := newKnowledge(t)
@@ -298,7 +300,7 @@ func TestSyncAndWaitOutlastsTheRunningOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		job, err := k.SyncAndWait(t.Context(), "DSDOCS")
+		job, err := k.SyncAndWait(t.Context(), "DSDOCS", unwatched)
 		if err != nil || job.ID == first.ID || job.Status != "COMPLETE" || job.Scanned != 3 || job.Indexed != 2 || job.Failed != 1 {
 			t.Errorf("got %+v, %v", job, err)
 		}
@@ -312,7 +314,7 @@ func TestSyncAllTakesTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, k := newKnowledge(t)
 		fake.SetJobTime(time.Minute)
-		jobs, err := k.SyncAll(t.Context())
+		jobs, err := k.SyncAll(t.Context(), func(bedrock.SourceStatus) {})
 		if err != nil || len(jobs) != 2 || starts(fake) != "DSDOCS DSWIKI" {
 			t.Errorf("got %+v from %s, %v", jobs, starts(fake), err)
 		}
@@ -323,8 +325,8 @@ func TestSyncAllGoesOnAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, k := newKnowledge(t)
 		fake.Queue(bedrocktest.OpStartIngestion, bedrocktest.Fail(403, "AccessDeniedException", "no"))
-		jobs, err := k.SyncAll(t.Context())
-		if err == nil || len(jobs) != 1 || jobs[0].Source != "DSWIKI" {
+		jobs, err := k.SyncAll(t.Context(), func(bedrock.SourceStatus) {})
+		if err == nil || len(jobs) != 2 || jobs[0].Last.ID != "" || jobs[1].ID != "DSWIKI" {
 			t.Errorf("got %+v, %v", jobs, err)
 		}
 	})
@@ -337,7 +339,7 @@ func TestFailedSyncSaysWhy(t *testing.T) {
 		fake.Queue(bedrocktest.OpGetIngestion, bedrocktest.JSON(object{"ingestionJob": object{
 			"ingestionJobId": "JOB1", "dataSourceId": "DSDOCS", "knowledgeBaseId": "KB12345678", "status": "FAILED",
 			"startedAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z", "failureReasons": []string{"no such bucket"}}}))
-		job, err := k.SyncAndWait(t.Context(), "DSDOCS")
+		job, err := k.SyncAndWait(t.Context(), "DSDOCS", unwatched)
 		if err == nil || !strings.Contains(err.Error(), "no such bucket") || job.Status != "FAILED" {
 			t.Errorf("got %+v, %v", job, err)
 		}
@@ -350,9 +352,9 @@ func TestSyncEndsWithItsContext(t *testing.T) {
 		fake.SetJobTime(time.Hour)
 		why := errors.New("stop")
 		for _, sync := range []func(ctx context.Context) error{
-			func(ctx context.Context) error { _, err := k.SyncAndWait(ctx, "DSDOCS"); return err },
-			func(ctx context.Context) error { _, err := k.SyncAndWait(ctx, "DSWIKI"); return err },
-			func(ctx context.Context) error { _, err := k.SyncAll(ctx); return err },
+			func(ctx context.Context) error { _, err := k.SyncAndWait(ctx, "DSDOCS", unwatched); return err },
+			func(ctx context.Context) error { _, err := k.SyncAndWait(ctx, "DSWIKI", unwatched); return err },
+			func(ctx context.Context) error { _, err := k.SyncAll(ctx, func(bedrock.SourceStatus) {}); return err },
 		} {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Minute, why)
 			if err := sync(ctx); !errors.Is(err, why) {
@@ -366,7 +368,7 @@ func TestSyncEndsWithItsContext(t *testing.T) {
 func TestStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, k := newKnowledge(t)
-		if _, err := k.SyncAndWait(t.Context(), "DSWIKI"); err != nil {
+		if _, err := k.SyncAndWait(t.Context(), "DSWIKI", unwatched); err != nil {
 			t.Fatal(err)
 		}
 		s, err := k.Status(t.Context())

@@ -21,16 +21,20 @@ const pollEvery = 10 * time.Second
 type Job struct {
 	ID, Source string
 	// Status is the service's word: STARTING, IN_PROGRESS, COMPLETE, FAILED,
-	// STOPPING or STOPPED.
+	// STOPPING or STOPPED; or StatusQueued, for one that could not begin yet.
 	Status string
 	// Joined is true when the job was running before it was asked for: what
 	// changed since it began may have escaped it.
 	Joined    bool
 	StartedAt time.Time
+	UpdatedAt time.Time // its end, once it is over
 	// Scanned, Indexed (new and modified), Deleted and Failed count documents.
 	Scanned, Indexed, Deleted, Failed int64
 	Reasons                           []string // of a failed job
 }
+
+// StatusQueued is the status of a sync that waits for that of another source.
+const StatusQueued = "QUEUED"
 
 // Running reports whether the job is under way.
 func (j Job) Running() bool {
@@ -71,11 +75,13 @@ func (k *Knowledge) Sync(ctx context.Context, dataSourceID string) (Job, error) 
 
 // SyncAndWait is Sync that lasts until a job which began after the call is over: a
 // sync that was running before, of this source or another, is waited for first. It
-// takes as long as ctx allows. A job that failed is an error, and returned too.
-func (k *Knowledge) SyncAndWait(ctx context.Context, dataSourceID string) (Job, error) {
+// takes as long as ctx allows. A job that failed is an error, and returned too. watch is
+// told how it goes, from this goroutine.
+func (k *Knowledge) SyncAndWait(ctx context.Context, dataSourceID string, watch func(Job)) (Job, error) {
 	for {
 		job, err := k.Sync(ctx, dataSourceID)
 		if e := pipeline.Classify(err); err != nil && e.Throttled {
+			watch(Job{Source: dataSourceID, Status: StatusQueued})
 			err = sleep(ctx, pollEvery)
 			if err == nil {
 				continue
@@ -84,7 +90,7 @@ func (k *Knowledge) SyncAndWait(ctx context.Context, dataSourceID string) (Job, 
 		if err != nil {
 			return Job{}, err
 		}
-		finished, err := k.wait(ctx, job)
+		finished, err := k.wait(ctx, job, watch)
 		if !job.Joined || finished.Running() { // over, or it could not be watched
 			return finished, err
 		}
@@ -93,57 +99,77 @@ func (k *Knowledge) SyncAndWait(ctx context.Context, dataSourceID string) (Job, 
 
 // SyncAll runs SyncAndWait for each source but the one for single documents, one
 // after the other because the service runs one at a time. A source that fails does
-// not keep the others from being read; the errors are joined.
-func (k *Knowledge) SyncAll(ctx context.Context) ([]Job, error) {
+// not keep the others from being read; the errors are joined. watch is told how it goes,
+// from this goroutine. It returns the sources it came to, Last being the sync's job.
+func (k *Knowledge) SyncAll(ctx context.Context, watch func(SourceStatus)) ([]SourceStatus, error) {
 	sources, err := k.sources(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var jobs []Job
+	var read []SourceStatus
 	var failures []error
 	for _, s := range sources {
 		if s.ID == k.custom {
 			continue
 		}
-		job, err := k.SyncAndWait(ctx, s.ID)
+		job, err := k.SyncAndWait(ctx, s.ID, func(j Job) {
+			s.Last = j
+			watch(s)
+		})
 		if ctx.Err() != nil {
-			return jobs, context.Cause(ctx)
+			return read, context.Cause(ctx)
 		}
 		if err != nil {
 			failures = append(failures, err)
 		}
-		if job.ID != "" {
-			jobs = append(jobs, job)
-		}
+		s.Last = job
+		read = append(read, s)
 	}
-	return jobs, errors.Join(failures...)
+	return read, errors.Join(failures...)
 }
 
 // wait returns the job once it is over.
-func (k *Knowledge) wait(ctx context.Context, job Job) (Job, error) {
-	for job.Running() {
+func (k *Knowledge) wait(ctx context.Context, job Job, watch func(Job)) (Job, error) {
+	for watch(job); job.Running(); watch(job) {
 		if err := sleep(ctx, pollEvery); err != nil {
 			return job, err
 		}
-		out, err := k.client.GetIngestionJob(ctx, &bedrockagent.GetIngestionJobInput{
-			KnowledgeBaseId: aws.String(k.id), DataSourceId: aws.String(job.Source), IngestionJobId: aws.String(job.ID),
-		}, k.options)
+		next, err := k.look(ctx, job)
 		if err != nil {
-			return job, k.failure(ctx, "look at sync "+job.ID+" of", err)
+			return job, err
 		}
-		if out.IngestionJob != nil {
-			job = jobOf(*out.IngestionJob)
-		}
+		next.Joined = job.Joined
+		job = next
 	}
-	if job.Status != string(types.IngestionJobStatusComplete) {
-		reason := ""
-		if len(job.Reasons) > 0 {
-			reason = ": " + brief(job.Reasons[0])
-		}
-		return job, pipeline.Transient(pipeline.ReasonUnavailable,
-			fmt.Errorf("sync %s of %s ended as %s%s", job.ID, k.id, job.Status, reason))
+	if why := job.Failure(); why != "" {
+		return job, pipeline.Transient(pipeline.ReasonUnavailable, fmt.Errorf("sync %s of %s %s", job.ID, k.id, why))
 	}
 	return job, nil
+}
+
+// look reads a job as it is now. Lists of jobs do not say why one failed.
+func (k *Knowledge) look(ctx context.Context, job Job) (Job, error) {
+	out, err := k.client.GetIngestionJob(ctx, &bedrockagent.GetIngestionJobInput{
+		KnowledgeBaseId: aws.String(k.id), DataSourceId: aws.String(job.Source), IngestionJobId: aws.String(job.ID),
+	}, k.options)
+	switch {
+	case err != nil:
+		return job, k.failure(ctx, "look at sync "+job.ID+" of", err)
+	case out.IngestionJob == nil:
+		return job, nil
+	}
+	return jobOf(*out.IngestionJob), nil
+}
+
+// Failure is why a job that is over did not complete, "" otherwise.
+func (j Job) Failure() string {
+	if j.ID == "" || j.Running() || j.Status == string(types.IngestionJobStatusComplete) {
+		return ""
+	}
+	if len(j.Reasons) == 0 {
+		return "ended as " + j.Status
+	}
+	return "ended as " + j.Status + ": " + brief(j.Reasons[0])
 }
 
 // sources lists all data sources.
@@ -174,7 +200,7 @@ func (k *Knowledge) newestJob(ctx context.Context, dataSourceID string) (Job, er
 	for _, s := range out.IngestionJobSummaries {
 		return jobOf(types.IngestionJob{
 			IngestionJobId: s.IngestionJobId, DataSourceId: s.DataSourceId, Status: s.Status,
-			StartedAt: s.StartedAt, Statistics: s.Statistics,
+			StartedAt: s.StartedAt, UpdatedAt: s.UpdatedAt, Statistics: s.Statistics,
 		}), nil
 	}
 	return Job{}, nil
@@ -183,7 +209,7 @@ func (k *Knowledge) newestJob(ctx context.Context, dataSourceID string) (Job, er
 func jobOf(j types.IngestionJob) Job {
 	job := Job{
 		ID: aws.ToString(j.IngestionJobId), Source: aws.ToString(j.DataSourceId), Status: string(j.Status),
-		StartedAt: aws.ToTime(j.StartedAt), Reasons: j.FailureReasons,
+		StartedAt: aws.ToTime(j.StartedAt), UpdatedAt: aws.ToTime(j.UpdatedAt), Reasons: j.FailureReasons,
 	}
 	if s := j.Statistics; s != nil {
 		job.Scanned = s.NumberOfDocumentsScanned

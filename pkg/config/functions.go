@@ -1,6 +1,10 @@
 package config
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
 // Ingress is what functions/ingress needs besides Slack, DingTalk and AWS.
 type Ingress struct {
@@ -54,6 +58,27 @@ func (h *Home) AllowExternal() bool { return h.External == "allow" }
 
 func (h *Home) check() error {
 	return errors.Join(h.Budget.check(), oneOf("EXTERNAL", h.External, "refuse", "allow"))
+}
+
+// Sync is what functions/worker needs to keep the knowledge base fresh.
+type Sync struct {
+	Sync          string `env:"SYNC_QUEUE_URL,required"`
+	Replies       string `env:"REPLIES_QUEUE_URL,required"`
+	KnowledgeBase string `env:"KNOWLEDGE_BASE_ID,required"`
+	Remembered    string `env:"REMEMBERED_SOURCE_ID"`
+	RememberDays  int    `env:"REMEMBER_DAYS" envDefault:"0"`
+	// Notices is the channel that is told of failures, as "slack:C012ABCDEF" or
+	// "dingtalk:cidXXXX=="; "" is none.
+	Notices  string `env:"NOTICE_CHANNEL"`
+	Language string `env:"LANGUAGE" envDefault:"en"`
+}
+
+func (s *Sync) check() error {
+	platform, channel, _ := strings.Cut(s.Notices, ":")
+	if s.Notices != "" && (channel == "" || platform != "slack" && platform != "dingtalk") {
+		return fmt.Errorf("NOTICE_CHANNEL is %q; it must be like slack:C012ABCDEF or dingtalk:cidXXXX", s.Notices)
+	}
+	return within("REMEMBER_DAYS", s.RememberDays, 0, 3650)
 }
 
 // Responder is what functions/responder needs besides Slack and DingTalk.

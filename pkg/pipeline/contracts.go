@@ -205,6 +205,10 @@ const (
 	MetricNoSources      = "AnswersWithoutSources"
 	MetricAnswers        = "Answers"
 	MetricFeedback       = "Feedback"
+	MetricSyncs          = "SyncsCompleted" // sources of the knowledge base that were read
+	MetricSyncsFailed    = "SyncsFailed"
+	MetricIndexed        = "DocumentsIndexed"
+	MetricUnindexed      = "DocumentsUnreadable"
 )
 
 // Metrics receives measurements. Durations are in milliseconds. labels are

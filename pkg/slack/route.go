@@ -26,7 +26,8 @@ type Route struct {
 	Channel     string `json:"channel"`
 	ChannelType string `json:"channel_type,omitempty"` // one of the Type constants, empty if not told
 	// ThreadTS is the root to reply under. It is empty only for slash commands,
-	// which are answered through ResponseURL. A message that is not in a thread
+	// which are answered through ResponseURL, and where Parley speaks to a channel
+	// by itself, to no User. A message that is not in a thread
 	// is its own root, also in a direct message: streams exist in threads only.
 	ThreadTS string `json:"thread_ts,omitempty"`
 	// TS is the message itself, for reactions; of a button's press, the message

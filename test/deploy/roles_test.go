@@ -86,6 +86,16 @@ var roles = map[string][]grant{
 		{"dynamodb:UpdateItem", "Table.Arn", "dynamostore: the stop marker"},
 		{"dynamodb:DeleteItem", "Table.Arn", "dynamostore: a withdrawn turn"},
 	}),
+	"ScheduleRole": {{"sqs:SendMessage", "SyncQueue.Arn", "Scheduler begins a round"}},
+	"SyncRole": slices.Concat(logs("SyncLogs"), polls("SyncQueue"), []grant{
+		{"sqs:SendMessage", "RepliesQueue.Arn", "tells a channel what failed"},
+		{"bedrock:ListDataSources", knowledgeBase, "bedrock: what there is to read"},
+		{"bedrock:ListIngestionJobs", knowledgeBase, "bedrock: when it was read"},
+		{"bedrock:GetIngestionJob", knowledgeBase, "bedrock: why it was not"},
+		{"bedrock:StartIngestionJob", knowledgeBase, "bedrock: reads it"},
+		{"bedrock:ListKnowledgeBaseDocuments", knowledgeBase, "bedrock: how old threads are"},
+		{"bedrock:DeleteKnowledgeBaseDocuments", knowledgeBase, "bedrock: removes those whose time has come"},
+	}),
 	"ResponderRole": slices.Concat(logs("ResponderLogs"), secrets(), polls("RepliesQueue"), []grant{
 		{"sqs:SendMessage", "RepliesDeadLetters.Arn", "burial"},
 		{"dynamodb:GetItem", "Table.Arn", "dynamostore: deliveries"},

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -136,6 +137,7 @@ func TestAlarms(t *testing.T) {
 		"ApproximateNumberOfMessagesVisible RequestsDeadLetters.QueueName", "ApproximateNumberOfMessagesVisible RepliesDeadLetters.QueueName",
 		"ApproximateAgeOfOldestMessage RequestsQueue.QueueName", "ApproximateAgeOfOldestMessage RepliesQueue.QueueName",
 		"Errors IngressFunction", "Errors WorkerFunction", "Errors ControlFunction", "Errors ResponderFunction",
+		"Errors SyncFunction", "SyncsFailed parley-sync",
 		"Throttles WorkerFunction", "AckLatency parley-ingress", "5xx Api",
 		"InvocationThrottles global.anthropic.claude-haiku-4-5-20251001-v1:0", "CPUUtilization Connector.Name",
 	} {
@@ -159,6 +161,41 @@ func TestConnectorIsClosed(t *testing.T) {
 	for _, c := range list(at(s.Resources["ConnectorTask"].Properties, "ContainerDefinitions")) {
 		if at(c, "ReadonlyRootFilesystem") != true || at(c, "User") == nil || at(c, "User") == "0" || at(c, "PortMappings") != nil {
 			t.Errorf("container %v can write, is root, or listens", at(c, "Name"))
+		}
+	}
+}
+
+// Every source is read at least weekly unless somebody decides otherwise: a schedule
+// of the template's own sends rounds to the queue that the sync function reads, with a
+// body that no deduplication takes for the last one.
+func TestKeptFresh(t *testing.T) {
+	for name, tt := range map[string]struct {
+		parameters map[string]string
+		fresh      bool
+	}{
+		"a knowledge base of the stack": {map[string]string{"CreateKnowledgeBase": "true"}, true},
+		"an existing one":               {map[string]string{"KnowledgeBaseId": "ABCDEFGHIJ"}, true},
+		"by hand":                       {map[string]string{"CreateKnowledgeBase": "true", "KnowledgeSyncSchedule": ""}, false},
+		"none":                          {nil, false},
+	} {
+		s := resolve(t, tt.parameters)
+		schedule, ok := s.Resources["SyncSchedule"]
+		_, handled := s.Resources["SyncFunction"]
+		if ok != tt.fresh || handled != tt.fresh {
+			t.Errorf("%s: scheduled is %v, handled is %v", name, ok, handled)
+		}
+		if !ok {
+			continue
+		}
+		p := schedule.Properties
+		if p["ScheduleExpression"] != "cron(0 3 ? * SUN *)" || at(p, "Target", "Arn") != "SyncQueue.Arn" || at(p, "Target", "SqsParameters", "MessageGroupId") == nil {
+			t.Errorf("%s: the schedule is %v", name, p)
+		}
+		if !strings.Contains(at(p, "Target", "Input").(string), "<aws.scheduler.scheduled-time>") || s.Resources["SyncQueue"].Properties["ContentBasedDeduplication"] != true {
+			t.Errorf("%s: rounds are not told apart", name)
+		}
+		if rounds := mappings(t, s); !slices.ContainsFunc(rounds, func(m mapping) bool { return m.function == "SyncFunction" && m.queue == "SyncQueue" }) {
+			t.Errorf("%s: nobody reads the rounds", name)
 		}
 	}
 }

@@ -17,6 +17,7 @@ type knowledge struct {
 	sources   []source
 	jobs      []*job
 	jobTime   time.Duration
+	broken    map[string]string // why jobs of a source fail
 	indexTime time.Duration
 	failure   string                         // why documents cannot be indexed
 	documents map[string]map[string]Document // by source and id
@@ -49,6 +50,16 @@ func (s *Server) SetJobTime(d time.Duration) {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	s.store.jobTime = d
+}
+
+// SetJobFailure makes the jobs of a source fail with a reason, or succeed if it is "".
+func (s *Server) SetJobFailure(source, reason string) {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	if s.store.broken == nil {
+		s.store.broken = make(map[string]string)
+	}
+	s.store.broken[source] = reason
 }
 
 // SetIndexing makes documents that are ingested from now on take d to be indexed, and
@@ -177,14 +188,21 @@ func (k *knowledge) running(j *job) bool { return time.Since(j.started) < k.jobT
 
 func (k *knowledge) shape(c Call, j *job) object {
 	status := "COMPLETE"
-	if k.running(j) {
+	switch {
+	case k.running(j):
 		status = "IN_PROGRESS"
+	case k.broken[j.source] != "":
+		status = "FAILED"
 	}
-	return object{
+	shape := object{
 		"ingestionJobId": j.id, "dataSourceId": j.source, "knowledgeBaseId": c.Knowledge, "status": status,
 		"startedAt": stamp(j.started), "updatedAt": stamp(time.Now()),
 		"statistics": object{"numberOfDocumentsScanned": 3, "numberOfNewDocumentsIndexed": 2, "numberOfDocumentsFailed": 1},
 	}
+	if status == "FAILED" && c.Operation == OpGetIngestion { // lists give no reasons
+		shape["failureReasons"] = []string{k.broken[j.source]}
+	}
+	return shape
 }
 
 // ingest puts documents. A client token that was seen before changes nothing.

@@ -148,6 +148,25 @@ func TestFinalInAGroupMentionsTheAsker(t *testing.T) {
 	}
 }
 
+// A notice to a group, which nobody asked for, needs no webhook and mentions nobody.
+func TestNoticeToAGroup(t *testing.T) {
+	for _, template := range []string{"", "template-1.schema"} {
+		r := newRig(t, dingtest.Options{}, template)
+		r.ask(dingtest.Inbound{Group: group}) // the robot is in the group
+		reply := chat.Reply{
+			MessageID: "refresh:1", Conversation: chat.Conversation{Platform: chat.DingTalk, Channel: group}, Fence: 1, Seq: 1, Kind: chat.Notice,
+			Markdown: "The documents could not be read.", Route: dingtalk.Route{ConversationType: dingtalk.Group, ConversationID: group}.JSON(),
+		}
+		r.must(reply)
+		r.must(reply)
+		posts := r.dt.Posts(group)
+		if len(posts) != 1 || !strings.Contains(posts[0].Text, "The documents could not be read.") || len(posts[0].Mentions) > 0 {
+			t.Errorf("with template %q the group sees %+v", template, posts)
+		}
+		r.done()
+	}
+}
+
 func TestDirectChatHasNoMention(t *testing.T) {
 	r := newRig(t, dingtest.Options{}, "")
 	defer r.done()

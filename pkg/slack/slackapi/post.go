@@ -47,8 +47,11 @@ func (a *answer) post(ctx context.Context, p part) error {
 	}
 	send := func(p part) (echo, error) {
 		return a.c.call(ctx, methodPost, a.j, true, func(ctx context.Context, api *slack.Client) error {
-			_, _, err := api.PostMessageContext(ctx, a.route.Channel,
-				append(p.options(), slack.MsgOptionTS(a.route.ThreadTS), a.metadata(n))...)
+			options := append(p.options(), a.metadata(n))
+			if a.route.ThreadTS != "" {
+				options = append(options, slack.MsgOptionTS(a.route.ThreadTS))
+			}
+			_, _, err := api.PostMessageContext(ctx, a.route.Channel, options...)
 			return err
 		})
 	}
@@ -60,7 +63,7 @@ func (a *answer) post(ctx context.Context, p part) error {
 		return fmt.Errorf("post answer: %w", err)
 	}
 	a.at.Posts = append(a.at.Posts, pipeline.Post{ID: a.postID(e.TS), Hash: p.hash})
-	if e.Message.TS == e.TS && e.Message.ThreadTS == "" {
+	if e.Message.TS == e.TS && e.Message.ThreadTS == "" && a.route.ThreadTS != "" {
 		return a.stray(ctx, n)
 	}
 	return a.j.Checkpoint(ctx, a.at)

@@ -52,7 +52,7 @@ func (p *Poster) Post(ctx context.Context, r pipeline.PostRequest, j pipeline.Jo
 		err = a.rate(ctx)
 	case r.Reply.Kind == chat.AtHome:
 		err = a.home(ctx)
-	case route.ThreadTS == "":
+	case route.ThreadTS == "" && route.User != "": // a slash command
 		err = a.hook(ctx)
 	case r.Reply.Kind == chat.Notice && route.ResponseURL != "":
 		err = a.whisper(ctx, false)

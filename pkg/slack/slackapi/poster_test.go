@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"parley/pkg/chat"
 	"parley/pkg/markdown"
@@ -104,4 +105,26 @@ func TestPoster(t *testing.T) {
 				pipelinetest.PosterFeatures{Features: pipelinetest.Features{Bubble: true}, Long: tc.long})
 		})
 	}
+}
+
+// A notice to a channel, which nobody asked for, is one message there, in no thread.
+func TestNoticeToAChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, slacktest.Options{})
+		r := w.reply(chat.Notice, "The documents could not be read.")
+		r.MessageID, r.Conversation.Thread, r.Route = "refresh:1", "", slackin.Route{Channel: room}.JSON()
+		for range 2 {
+			w.settle(r)
+		}
+		var said []string
+		for _, m := range w.s.Messages(room) {
+			if m.User == slacktest.DefaultBotUser || m.BotID != "" {
+				said = append(said, m.ThreadTS+m.Text())
+			}
+		}
+		if len(said) != 1 || said[0] != "The documents could not be read." {
+			t.Errorf("the channel shows %q", said)
+		}
+		w.wantRules()
+	})
 }
