@@ -34,6 +34,7 @@ var laws = []law{
 	{"pkg/markdown", nil, []string{"github.com/yuin/goldmark"}, "text in, text out"},
 	{"pkg/extract", nil, []string{"github.com/ledongthuc/pdf", "golang.org/x/net/html", "golang.org/x/text/encoding"}, "bytes in, text out"},
 	{"pkg/notes", []string{"pkg/chat", "pkg/pipeline"}, nil, "one technology: files"},
+	{"pkg/profiles", []string{"pkg/chat", "pkg/pipeline"}, []string{"gopkg.in/yaml.v3"}, "one technology: the file of profiles"},
 	{"pkg/scrub", nil, nil, "text in, text out"},
 	{"pkg/demo", []string{"pkg/chat", "pkg/pipeline", "pkg/phrase"}, nil, "the demo model needs nothing"},
 	{"pkg/slack", []string{"pkg/chat", "pkg/pipeline", "pkg/phrase"}, nil, "the ingress function links this: standard library only"},
@@ -75,6 +76,7 @@ var forbidden = []struct{ pkg, dependency, why string }{
 	{"functions/ingress", "github.com/aws/aws-sdk-go-v2/service/secretsmanager", "the same"},
 	{"functions/ingress", "github.com/slack-go/slack", "cold start, and its event parser rejects whole events"},
 	{"functions/ingress", "github.com/aws/aws-sdk-go-v2/config", "cold start: the configuration is built by hand"},
+	{"functions/ingress", "gopkg.in/yaml.v3", "cold start: which profile a message has is the worker's business"},
 	{"functions/responder", "github.com/aws/aws-sdk-go-v2/service/bedrockruntime", "the responder never calls a model"},
 	{"functions/worker", "modernc.org/sqlite", "Lambda has no disk to keep"},
 }
