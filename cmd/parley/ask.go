@@ -42,6 +42,8 @@ like any other, and prints the answer as it is written.`,
 	c.Flags().StringVar(&f.data, "data", "", "data file, to be remembered over several calls (default: none is kept)")
 	c.Flags().StringVar(&f.model, "model", "demo", "model that answers: demo or bedrock")
 	docsFlag(c, &f)
+	profilesFlag(c, &f)
+	profileFlag(c, &f)
 	c.Flags().StringVar(&conversation, "conversation", "terminal", "conversation the question belongs to")
 	return c
 }

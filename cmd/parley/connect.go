@@ -51,7 +51,8 @@ It feeds the queues named by REQUESTS_QUEUE_URL and CONTROL_QUEUE_URL or, with
 // connect runs one receiver until ctx ends.
 func connect(ctx context.Context, platform, data, health string) error {
 	var level config.Log
-	if err := config.Load(&level); err != nil {
+	var at config.Profiles
+	if err := errors.Join(config.Load(&level), config.Load(&at)); err != nil {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level.Level}))
@@ -59,7 +60,7 @@ func connect(ctx context.Context, platform, data, health string) error {
 	if err != nil {
 		return err
 	}
-	r, err := newReceiver(platform, ingress.Accept, log)
+	r, err := newReceiver(platform, at, ingress.Accept, log)
 	if err != nil {
 		return errors.Join(err, done())
 	}

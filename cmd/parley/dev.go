@@ -26,6 +26,7 @@ are on when their credentials are in the environment.`,
 		RunE: func(c *cobra.Command, _ []string) error { return runLocal(c, f) },
 	}
 	localFlagsOf(c, &f, "demo")
+	profileFlag(c, &f)
 	return c
 }
 
@@ -53,6 +54,7 @@ func localFlagsOf(c *cobra.Command, f *localFlags, model string) {
 	c.Flags().StringVar(&f.data, "data", defaultData, "data file; created if it does not exist")
 	c.Flags().StringVar(&f.model, "model", model, "model that answers: demo or bedrock")
 	docsFlag(c, f)
+	profilesFlag(c, f)
 }
 
 func runLocal(c *cobra.Command, f localFlags) error {
@@ -93,8 +95,11 @@ func (l *local) announce(w io.Writer, address string) {
 	for _, off := range l.off {
 		fmt.Fprintf(w, "  %s\n", off)
 	}
-	if l.docs != nil {
+	if l.flags.docs != "" {
 		fmt.Fprintf(w, "  documents   %s\n", l.flags.docs)
+	}
+	if l.live != nil {
+		fmt.Fprintf(w, "  profiles    %s\n", strings.Join(l.live.Names(), ", "))
 	}
 	fmt.Fprintf(w, "  data file   %s\n\nCtrl-C stops.\n", l.flags.data)
 }

@@ -16,9 +16,6 @@ import (
 	"parley/pkg/pipeline"
 )
 
-// docsEvery is how often a folder of documents is looked at for changes.
-const docsEvery = 5 * time.Second
-
 func docsFlag(c *cobra.Command, f *localFlags) {
 	c.Flags().StringVar(&f.docs, "docs", "", "folder of Markdown, text, HTML and PDF files to answer from")
 }
@@ -32,17 +29,17 @@ func (l *local) knowledge(ctx context.Context) error {
 	case l.flags.docs == "" && (l.models.KnowledgeBase == "" || l.flags.model != "bedrock"):
 		return nil
 	case l.flags.docs == "":
-		retriever, err := bedrockRetriever(ctx, l.models)
+		retriever, err := bedrockRetriever(ctx, deployedKnowledge(l.models))
 		if err == nil {
 			l.system.Config.Profile.Retriever = retriever
 		}
 		return err
 	}
-	index, err := openDocs(ctx, l.flags.docs, l.flags.data+"-docs", docindex.Config{BaseURL: l.models.CitationBaseURL, Log: l.log})
+	index, err := l.folders.index(ctx, l.flags.docs, l.models.CitationBaseURL)
 	if err != nil {
 		return err
 	}
-	l.docs, l.system.Config.Profile.Retriever = index, index
+	l.system.Config.Profile.Retriever = index
 	return nil
 }
 
@@ -66,7 +63,7 @@ func openDocs(ctx context.Context, dir, file string, c docindex.Config) (*docind
 	}
 	if report.Files == len(report.Problems) {
 		_ = index.Close()
-		return nil, fmt.Errorf("--docs %s: there is no Markdown, text, HTML or PDF file that can be read", dir)
+		return nil, fmt.Errorf("folder %s: there is no Markdown, text, HTML or PDF file that can be read", dir)
 	}
 	return index, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,10 +16,10 @@ import (
 	"parley/pkg/chat"
 	"parley/pkg/config"
 	"parley/pkg/demo"
-	"parley/pkg/docindex"
 	"parley/pkg/extract"
 	"parley/pkg/notes"
 	"parley/pkg/pipeline"
+	"parley/pkg/profiles"
 	"parley/pkg/sqlitestore"
 	"parley/pkg/webchat"
 )
@@ -28,27 +29,31 @@ const defaultData = "parley.db"
 
 // localFlags are what dev, serve and ask are told on the command line.
 type localFlags struct {
-	addr    string
-	data    string
-	model   string
-	docs    string
-	page    bool
-	connect []string
-	quiet   bool // log only what goes wrong, unless LOG_LEVEL=DEBUG: somebody reads the terminal
+	addr     string
+	data     string
+	model    string
+	docs     string
+	profiles string
+	profile  string
+	page     bool
+	connect  []string
+	quiet    bool // log only what goes wrong, unless LOG_LEVEL=DEBUG: somebody reads the terminal
 }
 
 // local is the whole pipeline on this machine.
 type local struct {
-	flags  localFlags
-	log    *slog.Logger
-	chat   config.Chat
-	models config.Model
-	limits config.Limits
-	store  *sqlitestore.Store
-	system *pipeline.System
-	hub    *webchat.Hub
-	docs   *docindex.Index // nil without --docs
-	notes  *notes.Folder   // likewise
+	flags   localFlags
+	log     *slog.Logger
+	chat    config.Chat
+	models  config.Model
+	limits  config.Limits
+	store   *sqlitestore.Store
+	system  *pipeline.System
+	hub     *webchat.Hub
+	folders folders
+	notes   *notes.Folder   // nil without --docs
+	at      config.Profiles // where the file of profiles is
+	live    *profiles.Live  // nil without a file of profiles
 	// off says, for each platform without credentials, what is missing.
 	off []string
 	// receivers hold sockets open instead of a public URL.
@@ -59,8 +64,12 @@ type local struct {
 func openLocal(ctx context.Context, f localFlags) (*local, error) {
 	l := &local{flags: f}
 	var level config.Log
-	if err := errors.Join(config.Load(&l.chat), config.Load(&l.models), config.Load(&l.limits), config.Load(&level)); err != nil {
+	if err := errors.Join(config.Load(&l.chat), config.Load(&l.models), config.Load(&l.limits), config.Load(&level), config.Load(&l.at)); err != nil {
 		return nil, configMistake(err)
+	}
+	l.at.File = cmp.Or(f.profiles, l.at.File)
+	if f.profile != "" && l.at.File == "" {
+		return nil, usagef("--profile %s: there is no file of profiles; name it with --profiles", f.profile)
 	}
 	if f.quiet && level.Level == slog.LevelInfo {
 		level.Level = slog.LevelWarn
@@ -79,6 +88,7 @@ func openLocal(ctx context.Context, f localFlags) (*local, error) {
 		return nil, err
 	}
 	l.store = store
+	l.folders = folders{data: f.data, docs: f.docs, log: l.log}
 	l.system = &pipeline.System{
 		Requests: channel(store, sqlitestore.Requests),
 		Control:  channel(store, sqlitestore.Control),
@@ -93,7 +103,7 @@ func openLocal(ctx context.Context, f localFlags) (*local, error) {
 		Log:     l.log,
 		Metrics: logMetrics{l.log},
 	}
-	if err := errors.Join(l.platforms(ctx), l.remember(ctx), l.knowledge(ctx)); err != nil {
+	if err := errors.Join(l.platforms(ctx), l.remember(ctx), l.knowledge(ctx), l.profiles(ctx)); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
 	return l, nil
@@ -148,10 +158,7 @@ func (l *local) price() (func(model string, u chat.Usage) (float64, bool), error
 
 // close ends the stores. Run must have returned.
 func (l *local) close() error {
-	if l.docs == nil {
-		return l.store.Close()
-	}
-	return errors.Join(l.docs.Close(), l.store.Close())
+	return errors.Join(l.folders.close(), l.store.Close())
 }
 
 // serve listens, says where, and runs the pipeline until ctx ends.
@@ -189,9 +196,12 @@ func (l *local) serve(ctx context.Context, ready func(address string)) error {
 	for _, r := range l.receivers {
 		receiving.Go(func() { l.receive(running, r) })
 	}
-	if l.docs != nil {
-		receiving.Go(func() { l.docs.Watch(running, docsEvery) })
+	l.folders.follow(running, &receiving)
+	if l.notes != nil {
 		receiving.Go(func() { l.notes.Watch(running, expireEvery, l.log) })
+	}
+	if l.live != nil {
+		receiving.Go(func() { l.live.Watch(running, profilesEvery, l.log) })
 	}
 	ready(listener.Addr().String())
 	err = l.system.Run(running)

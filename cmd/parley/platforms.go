@@ -17,6 +17,7 @@ import (
 	"parley/pkg/config"
 	"parley/pkg/dingtalk/dingapi"
 	"parley/pkg/pipeline"
+	"parley/pkg/profiles"
 	"parley/pkg/slack"
 	"parley/pkg/slack/slackapi"
 	"parley/pkg/webchat"
@@ -45,7 +46,7 @@ func (l *local) sockets() error {
 		if l.system.Posters[chat.Platform(platform)] == nil {
 			return fmt.Errorf("--connect %s: the platform has no credentials to answer with", platform)
 		}
-		r, err := newReceiver(platform, ingress.Accept, l.log)
+		r, err := newReceiver(platform, l.at, ingress.Accept, l.log)
 		if err != nil {
 			return err
 		}
@@ -59,7 +60,7 @@ func (l *local) slack(s config.Slack) error {
 		l.off = append(l.off, "slack       off: SLACK_SIGNING_SECRET and SLACK_BOT_TOKEN are not set")
 		return nil
 	}
-	parser, err := slackParser(s, l.chat)
+	parser, err := slackParser(s, l.chat, l.at)
 	if err != nil {
 		return err
 	}
@@ -138,13 +139,12 @@ func bedrockModel(ctx context.Context, m config.Model, log *slog.Logger) (pipeli
 }
 
 // bedrockRetriever searches a knowledge base with the credentials of the environment.
-func bedrockRetriever(ctx context.Context, m config.Model) (pipeline.Retriever, error) {
+func bedrockRetriever(ctx context.Context, k profiles.Knowledge) (pipeline.Retriever, error) {
 	cfg, err := loadAWS(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return bedrock.NewRetriever(bedrockagentruntime.NewFromConfig(cfg), bedrock.RetrieverConfig{
-		KnowledgeBaseID: m.KnowledgeBase, CitationBaseURL: m.CitationBaseURL,
-		Filter: []byte(m.Filter), RerankModelARN: m.RerankModelARN,
+		KnowledgeBaseID: k.Base, CitationBaseURL: k.CitationURL, Filter: k.Filter, RerankModelARN: k.Rerank,
 	})
 }

@@ -28,18 +28,18 @@ type receiver struct {
 }
 
 // newReceiver builds the receiver of a platform from the environment.
-func newReceiver(platform string, accept accept, log *slog.Logger) (receiver, error) {
+func newReceiver(platform string, at config.Profiles, accept accept, log *slog.Logger) (receiver, error) {
 	var c config.Chat
 	if err := config.Load(&c); err != nil {
 		return receiver{}, err
 	}
 	if platform == "slack" {
-		return slackReceiver(c, accept, log)
+		return slackReceiver(c, at, accept, log)
 	}
 	return dingtalkReceiver(c, accept, log)
 }
 
-func slackReceiver(c config.Chat, accept accept, log *slog.Logger) (receiver, error) {
+func slackReceiver(c config.Chat, at config.Profiles, accept accept, log *slog.Logger) (receiver, error) {
 	var s config.Slack
 	if err := config.Load(&s); err != nil {
 		return receiver{}, err
@@ -47,7 +47,7 @@ func slackReceiver(c config.Chat, accept accept, log *slog.Logger) (receiver, er
 	if s.AppToken == "" {
 		return receiver{}, errors.New("SLACK_APP_TOKEN is not set; Socket Mode needs an app-level token with connections:write (xapp-...)")
 	}
-	parser, err := slackParser(s, c)
+	parser, err := slackParser(s, c, at)
 	if err != nil {
 		return receiver{}, err
 	}
@@ -57,8 +57,9 @@ func slackReceiver(c config.Chat, accept accept, log *slog.Logger) (receiver, er
 	return receiver{"slack", r.Run, func() (bool, any) { s := r.Status(); return s.Connected, s }}, nil
 }
 
-// slackParser reads Slack's events with the credentials of the environment.
-func slackParser(s config.Slack, c config.Chat) (*slack.Parser, error) {
+// slackParser reads Slack's events with the credentials of the environment. Where
+// there are profiles, it is the worker that knows whose follow-ups are wanted.
+func slackParser(s config.Slack, c config.Chat, at config.Profiles) (*slack.Parser, error) {
 	return slack.NewParser(slack.Config{
 		Secrets: func() []string {
 			if s.SigningSecret == "" {
@@ -66,7 +67,7 @@ func slackParser(s config.Slack, c config.Chat) (*slack.Parser, error) {
 			}
 			return []string{s.SigningSecret}
 		},
-		FollowUps: c.FollowUps != pipeline.FollowNever,
+		FollowUps: c.FollowUps != pipeline.FollowNever || at.Any(),
 		APIURL:    s.APIURL,
 		Language:  c.Language,
 	})

@@ -71,6 +71,12 @@ func (c *checker) all(f file) {
 		c.set.profiles = append(c.set.profiles, p)
 		c.match(p, e)
 		c.settings(p)
+		if p.name == c.deployment.Try {
+			c.set.try = p
+		}
+	}
+	if name := c.deployment.Try; name != "" && c.set.try == nil {
+		c.wrong(0, "there is no profile %q; there are %s", name, strings.Join(c.set.Names(), ", "))
 	}
 }
 

@@ -22,6 +22,20 @@ type Knowledge struct {
 	Off         bool            // nowhere
 }
 
+// Over is k with what it leaves open as own has it. Filter, reranker and links
+// belong to one knowledge base: another has none but its own.
+func (k Knowledge) Over(own Knowledge) Knowledge {
+	if k.Off || k.Docs != "" || k.Base != "" && k.Base != own.Base {
+		return k
+	}
+	k.Base = own.Base
+	if k.Filter == nil {
+		k.Filter = own.Filter
+	}
+	k.Rerank, k.CitationURL = cmp.Or(k.Rerank, own.Rerank), cmp.Or(k.CitationURL, own.CitationURL)
+	return k
+}
+
 // Deployment is what a file is checked against and used in.
 type Deployment struct {
 	// Open returns what looks up in k, nil for nothing; an error of it is a mistake
@@ -31,6 +45,8 @@ type Deployment struct {
 	// whether the price of a model is known: one without would cost nothing.
 	Money  bool
 	Priced func(model string) bool
+	// Try is a profile that the local page has, whatever it matches; "" is none.
+	Try string
 }
 
 // Set is a file that has been read and found right. It is immutable, and a
@@ -39,6 +55,7 @@ type Set struct {
 	standard profile // of places without a profile
 	profiles []*profile
 	places   map[place]*profile
+	try      *profile // of the local page
 }
 
 // place is what a profile can be mapped to.
@@ -90,6 +107,9 @@ func (s *Set) Profile(base pipeline.Profile, m chat.Message) pipeline.Profile {
 
 func (s *Set) find(m chat.Message) *profile {
 	at := m.Conversation
+	if at.Platform == chat.Web {
+		return s.try
+	}
 	if p := s.places[place{at.Platform, inChannel, at.Channel}]; p != nil {
 		return p
 	}

@@ -83,7 +83,7 @@ func (p *process) build(log *slog.Logger) *pipeline.System {
 	return &pipeline.System{
 		Requests: channel(sqlitestore.Requests), Control: channel(sqlitestore.Control), Replies: channel(sqlitestore.Replies),
 		Cases: faults.Cases(store), Memory: faults.Memory(store), Deliveries: faults.Deliveries(store),
-		Model:   watched{w, faults},
+		Quotas: store, Model: watched{w, faults}, Profiles: w.opts.profiles,
 		Parsers: map[string]pipeline.Parser{slack.PathEvents: parser, slack.PathCommands: parser, slack.PathInteractions: parser},
 		Posters: map[chat.Platform]pipeline.Poster{chat.Slack: api.Poster()},
 		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: api.Reader()},

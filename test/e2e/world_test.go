@@ -47,6 +47,7 @@ type worldOptions struct {
 	config    pipeline.WorkerConfig
 	model     pipeline.Model
 	docs      pipeline.Retriever
+	profiles  pipeline.Profiles
 	knowledge pipeline.Knowledge
 }
 
