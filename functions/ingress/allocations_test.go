@@ -14,7 +14,7 @@ import (
 // What an event may cost, beside the call to the queue and with it: garbage is what
 // makes the slowest acknowledgements slow.
 const (
-	maxAllocations = 90
+	maxAllocations = 60
 	maxCall        = 120
 )
 

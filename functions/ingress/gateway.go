@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
+	"parley/pkg/dingtalk"
 	"parley/pkg/pipeline"
+	"parley/pkg/slack"
 )
 
 // patience is how long a platform is let wait in all. Slack gives up after three
@@ -25,17 +28,43 @@ type gateway struct{ ingress *pipeline.Ingress }
 
 // event is what is used of an event.
 type event struct {
-	RawPath string  `json:"rawPath"`
+	RawPath word    `json:"rawPath"`
 	Headers headers `json:"headers"`
-	Body    string  `json:"body"`
+	Body    body    `json:"body"`
 	// IsBase64Encoded is true for bodies that are not text, and for forms.
 	IsBase64Encoded bool `json:"isBase64Encoded"`
 	RequestContext  struct {
 		HTTP struct {
-			Method string `json:"method"`
-			Path   string `json:"path"`
+			Method word `json:"method"`
 		} `json:"http"`
 	} `json:"requestContext"`
+}
+
+// word is a string that is nearly always one of a few, which take no memory of
+// their own.
+type word string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (w *word) UnmarshalText(text []byte) error {
+	for _, known := range [...]word{
+		http.MethodPost, http.MethodGet, slack.PathEvents, slack.PathCommands, slack.PathInteractions, dingtalk.MessagesPath, dingtalk.CardsPath,
+	} {
+		if string(text) == string(known) {
+			*w = known
+			return nil
+		}
+	}
+	*w = word(text)
+	return nil
+}
+
+// body is a string as bytes. (What encoding/json decodes into a []byte is base64.)
+type body []byte
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (b *body) UnmarshalText(text []byte) error {
+	*b = slices.Clone(text)
+	return nil
 }
 
 // headers are those that a parser reads, named as the gateway names them: in lower
@@ -53,13 +82,15 @@ type headers struct {
 // header is h as net/http has it.
 func (h headers) header() http.Header {
 	out := make(http.Header, 3) // what either platform sends
+	values := make([]string, 0, 3)
 	for _, f := range [...]struct{ name, value string }{
 		{"X-Slack-Signature", h.SlackSignature}, {"X-Slack-Request-Timestamp", h.SlackTimestamp}, {"X-Slack-Retry-Num", h.SlackRetry},
 		{"Timestamp", h.DingTimestamp}, {"Sign", h.DingSign},
 		{"X-Ddpaas-Signature-Timestamp", h.CardTimestamp}, {"X-Ddpaas-Signature", h.CardSign},
 	} {
 		if f.value != "" {
-			out[f.name] = []string{f.value}
+			values = append(values, f.value)
+			out[f.name] = values[len(values)-1 : len(values) : len(values)]
 		}
 	}
 	return out
@@ -94,21 +125,13 @@ func (g gateway) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 // request undoes what the gateway did to the platform's request, so that the
 // bytes are those that were signed.
 func (e event) request() (pipeline.Request, error) {
-	r := pipeline.Request{Method: e.RequestContext.HTTP.Method, Path: e.path(), Header: e.Headers.header(), Body: []byte(e.Body)}
+	r := pipeline.Request{Method: string(e.RequestContext.HTTP.Method), Path: string(e.RawPath), Header: e.Headers.header(), Body: e.Body}
 	if e.IsBase64Encoded {
-		body, err := base64.StdEncoding.DecodeString(e.Body)
+		n, err := base64.StdEncoding.Decode(e.Body, e.Body)
 		if err != nil {
 			return r, fmt.Errorf("decode body: %w", err)
 		}
-		r.Body = body
+		r.Body = e.Body[:n]
 	}
 	return r, nil
-}
-
-// path is the request's path, without the name of a stage that is not $default.
-func (e event) path() string {
-	if e.RawPath != "" {
-		return e.RawPath
-	}
-	return e.RequestContext.HTTP.Path
 }

@@ -30,7 +30,10 @@ func ParseCommand(text string) (Kind, bool) {
 	if len(text) > longestWord {
 		return "", false
 	}
-	fields := strings.Fields(text)
+	fields := make([]string, 0, 16) // commands are short: this stays off the heap
+	for field := range strings.FieldsSeq(text) {
+		fields = append(fields, field)
+	}
 	for len(fields) > 0 && mention(fields[0]) {
 		fields = fields[1:]
 	}

@@ -104,10 +104,14 @@ func (in *Ingress) Accept(ctx context.Context, p Parsed) error {
 		in.Log.InfoContext(ctx, "redelivered by the platform", "retry", strconv.Itoa(p.Retry))
 	}
 	for _, m := range p.Messages {
-		if err := SendMessage(ctx, in.queue(m.Kind), m, ""); err != nil {
+		e, err := envelope(m, "")
+		if err == nil {
+			err = in.queue(m.Kind).Send(ctx, e)
+		}
+		if err != nil {
 			return fmt.Errorf("enqueue %s: %w", m.Kind, err)
 		}
-		in.Log.InfoContext(ctx, "accepted", "msg_id", m.ID, "kind", m.Kind, "conversation", m.Conversation.Group()[:12])
+		in.Log.LogAttrs(ctx, slog.LevelInfo, "accepted", slog.String("msg_id", m.ID), slog.String("kind", string(m.Kind)), slog.String("conversation", e.Group[:12]))
 	}
 	return nil
 }

@@ -11,15 +11,16 @@ import (
 // message that must not be taken for each other: "" for the gesture itself, a
 // fresh word for each replay.
 func SendMessage(ctx context.Context, out Outbox, m chat.Message, dedup string) error {
-	body, err := chat.EncodeMessage(m)
+	e, err := envelope(m, dedup)
 	if err != nil {
 		return err
 	}
-	return out.Send(ctx, Envelope{
-		Group:   m.Conversation.Group(),
-		DedupID: chat.Hash(m.ID, dedup),
-		Body:    body,
-	})
+	return out.Send(ctx, e)
+}
+
+func envelope(m chat.Message, dedup string) (Envelope, error) {
+	body, err := chat.EncodeMessage(m)
+	return Envelope{Group: m.Conversation.Group(), DedupID: chat.Hash(m.ID, dedup), Body: body}, err
 }
 
 // SendReply puts a snapshot into the replies queue. A terminal snapshot has one

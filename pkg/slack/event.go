@@ -29,7 +29,7 @@ func (p *Parser) parseEvent(body []byte, now time.Time) (pipeline.Parsed, error)
 }
 
 func (p *Parser) parseCallback(e *envelope, now time.Time) (pipeline.Parsed, error) {
-	e.AppID = p.app(e.AppID)
+	e.AppID = recent(p.app(string(e.AppID)))
 	switch e.Event.Type {
 	case "app_mention":
 		return p.parseSaid(e)
@@ -57,8 +57,8 @@ func (p *Parser) parseCallback(e *envelope, now time.Time) (pipeline.Parsed, err
 // botUser is Parley's user id in the workspace an event came through, "" if
 // neither event nor configuration tells.
 func (p *Parser) botUser(e *envelope) string {
-	if len(e.Authorizations) > 0 && e.Authorizations[0].IsBot {
-		if bot := id(e.Authorizations[0].UserID); bot != "" {
+	if by := e.Authorizations[0]; by.IsBot {
+		if bot := id(by.UserID); bot != "" {
 			return bot
 		}
 	}
@@ -68,10 +68,8 @@ func (p *Parser) botUser(e *envelope) string {
 // homeTeam is the workspace Parley is installed in. The event's own team_id comes
 // last: in a shared channel it may be somebody else's.
 func (e *envelope) homeTeam() string {
-	if len(e.Authorizations) > 0 {
-		if team := id(e.Authorizations[0].TeamID); team != "" {
-			return team
-		}
+	if team := id(e.Authorizations[0].TeamID); team != "" {
+		return team
 	}
 	if team := id(e.ContextTeam); team != "" {
 		return team
@@ -79,10 +77,16 @@ func (e *envelope) homeTeam() string {
 	return id(e.TeamID)
 }
 
+// homes are the workspaces and organisations that are Parley's own, where Slack
+// tells of them.
+func (e *envelope) homes() [4]recent {
+	return [...]recent{e.Authorizations[0].TeamID, e.Authorizations[0].EnterpriseID, e.ContextTeam, e.ContextEnterprise}
+}
+
 // author is who wrote m, an event or the message within one.
 func (e *envelope) author(m *event) chat.Author {
 	a := chat.Author{ID: m.User, External: e.external(m)}
-	for _, team := range [...]string{m.UserTeam, m.SourceTeam, m.Team} {
+	for _, team := range [...]recent{m.UserTeam, m.SourceTeam, m.Team} {
 		if a.Team = id(team); a.Team != "" {
 			break
 		}
@@ -95,7 +99,7 @@ func (e *envelope) author(m *event) chat.Author {
 // name the other side of a shared channel although the person is from here. Where
 // Slack does not tell enough, the person is external.
 func (e *envelope) external(m *event) bool {
-	if e.ExtShared != nil && !*e.ExtShared {
+	if e.ExtShared == no {
 		return false // other teams here are workspaces of the same organisation
 	}
 	team := id(m.UserTeam)
@@ -103,14 +107,10 @@ func (e *envelope) external(m *event) bool {
 		team = id(m.Team)
 	}
 	if team == "" {
-		return e.ExtShared != nil // shared, and nothing is known about the person
+		return e.ExtShared == yes // and nothing is known about the person
 	}
-	homes := [...]string{"", "", e.ContextTeam, e.ContextEnterprise}
-	if len(e.Authorizations) > 0 {
-		homes[0], homes[1] = e.Authorizations[0].TeamID, e.Authorizations[0].EnterpriseID
-	}
-	for _, home := range homes {
-		if home == team {
+	for _, home := range e.homes() {
+		if string(home) == team {
 			return false
 		}
 	}
@@ -126,7 +126,7 @@ type place struct {
 
 // placeOf returns the place of m, which may be a message within event e.
 func placeOf(e *envelope, m *event, ts string) (place, bool) {
-	at := place{app: e.AppID, channel: e.Event.Channel, ts: ts}
+	at := place{app: string(e.AppID), channel: e.Event.Channel, ts: ts}
 	if at.app == "" || !isID(at.channel) || TimeOf(ts).IsZero() {
 		return place{}, false
 	}
@@ -170,11 +170,11 @@ func (p *Parser) route(e *envelope, at place, person chat.Author) Route {
 	r := Route{
 		AppID: at.app, Team: e.homeTeam(), Channel: at.channel,
 		ThreadTS: at.root(), TS: at.ts, User: person.ID, UserTeam: person.Team, BotUser: p.botUser(e),
-		ExtShared: e.ExtShared != nil && *e.ExtShared,
+		ExtShared: e.ExtShared == yes,
 	}
 	switch e.Event.ChannelType {
 	case TypeChannel, TypeGroup, TypeIM, TypeMPIM:
-		r.ChannelType = e.Event.ChannelType
+		r.ChannelType = string(e.Event.ChannelType)
 	default:
 		if at.im {
 			r.ChannelType = TypeIM

@@ -28,27 +28,25 @@ const homeThread = "home"
 func (p *Parser) parseHome(e *envelope, now time.Time) (pipeline.Parsed, error) {
 	ev := &e.Event
 	when := firstTS(ev.EventTS, dotted(ev.EventTS))
-	if e.AppID == "" || !isID(ev.User) || when == "" && !isID(e.EventID) {
+	app := string(e.AppID)
+	if app == "" || !isID(ev.User) || when == "" && !isID(e.EventID) {
 		return ignored(IgnoredLifecycle), nil
 	}
-	who := chat.Author{ID: ev.User, Team: id(ev.View.TeamID), External: e.stranger(ev.View.TeamID) || e.stranger(e.TeamID)}
+	who := chat.Author{ID: ev.User, Team: id(ev.View.TeamID), External: e.stranger(recent(ev.View.TeamID)) || e.stranger(e.TeamID)}
 	msg := chat.Message{
-		ID:   MessageID(e.AppID, ev.User, or(when, e.EventID)) + ":" + string(chat.KindHome),
-		Kind: chat.KindHome, Conversation: atHome(e.AppID, ev.User), Author: who, SentAt: timeOr(when, now),
+		ID:   MessageID(app, ev.User, or(when, e.EventID)) + ":" + string(chat.KindHome),
+		Kind: chat.KindHome, Conversation: atHome(app, ev.User), Author: who, SentAt: timeOr(when, now),
 	}
-	p.route(e, place{app: e.AppID, channel: ev.User, im: true}, who).take(&msg)
+	p.route(e, place{app: app, channel: ev.User, im: true}, who).take(&msg)
 	return pipeline.Parsed{Messages: []chat.Message{msg}}, nil
 }
 
 // stranger reports whether team is of another organisation. A home tab is in no
 // channel that would tell.
-func (e *envelope) stranger(team string) bool {
-	ours := []string{e.ContextTeam, e.ContextEnterprise}
-	for _, a := range e.Authorizations {
-		ours = append(ours, a.TeamID, a.EnterpriseID)
-	}
-	known := func(s string) bool { return s != "" && slices.Contains(ours, s) }
-	return id(team) != "" && !known(team) && !known(e.EnterpriseID)
+func (e *envelope) stranger(team recent) bool {
+	ours := e.homes()
+	known := func(s recent) bool { return s != "" && slices.Contains(ours[:], s) }
+	return isID(team) && !known(team) && !known(e.EnterpriseID)
 }
 
 // dotted is a ts that came without its dot, as this event's may

@@ -79,7 +79,7 @@ func (i *interaction) author() chat.Author {
 
 // place is where the message is that holds the button or was chosen.
 func (i *interaction) place(ts, thread string) (place, bool) {
-	e := envelope{AppID: i.AppID, Event: event{Channel: or(i.Container.ChannelID, i.Channel.ID)}}
+	e := envelope{AppID: recent(i.AppID), Event: event{Channel: or(i.Container.ChannelID, i.Channel.ID)}}
 	if i.Channel.Name == "directmessage" {
 		e.Event.ChannelType = TypeIM
 	}

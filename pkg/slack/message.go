@@ -6,7 +6,7 @@ import (
 )
 
 // said reports whether a message of this subtype is something a person says.
-func said(subtype string) bool {
+func said(subtype recent) bool {
 	switch subtype {
 	case "", "file_share", "thread_broadcast", "me_message":
 		return true

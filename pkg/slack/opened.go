@@ -62,7 +62,7 @@ func (p *Parser) parseOpened(e *envelope, now time.Time) (pipeline.Parsed, error
 	if ev.Type == "app_home_opened" && ev.Tab != "messages" {
 		return ignored(IgnoredLifecycle), nil
 	}
-	at := place{app: e.AppID, channel: ev.Channel, im: true}
+	at := place{app: string(e.AppID), channel: ev.Channel, im: true}
 	if at.app == "" || !isID(at.channel) || !isID(user) {
 		return ignored(IgnoredLifecycle), nil // nobody to suggest anything to
 	}

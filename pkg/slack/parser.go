@@ -49,6 +49,7 @@ type Parser struct {
 	cfg     Config
 	trusted *url.URL // of APIURL, nil if there is none
 	seenApp atomic.Pointer[string]
+	signers verifier
 }
 
 var _ pipeline.Parser = (*Parser)(nil)
@@ -77,7 +78,7 @@ func (p *Parser) Parse(r pipeline.Request, now time.Time) (pipeline.Parsed, erro
 	if r.Path == PathCommands && r.Header.Get(headerSignature) == "" && isSSLCheck(r.Body) {
 		return ignored(IgnoredSSLCheck), nil // sent unsigned, as Slack's own SDK expects
 	}
-	if err := verify(r.Header, r.Body, p.cfg.Secrets(), now); err != nil {
+	if err := p.signers.verify(r.Header, r.Body, p.cfg.Secrets(), now); err != nil {
 		return pipeline.Parsed{}, err
 	}
 	parsed, err := p.parseVerified(r.Path, r.Body, now)
@@ -141,7 +142,8 @@ func (p *Parser) ParsePayload(kind PayloadKind, payload []byte, now time.Time) (
 func (p *Parser) app(told string) string {
 	if isID(told) {
 		if seen := p.seenApp.Load(); seen == nil || *seen != told {
-			p.seenApp.Store(&told)
+			now := told // a copy that may stay
+			p.seenApp.Store(&now)
 		}
 		return told
 	}

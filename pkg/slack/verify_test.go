@@ -1,16 +1,26 @@
 package slack
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"parley/pkg/pipeline"
 )
+
+// sign is Slack's signature in Slack's words.
+func sign(secret, stamp string, body []byte) []byte {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte("v0:" + stamp + ":" + string(body)))
+	return mac.Sum(nil)
+}
 
 // TestVector checks a signature computed independently.
 func TestVector(t *testing.T) {
@@ -19,10 +29,10 @@ func TestVector(t *testing.T) {
 	h.Set("x-slack-request-timestamp", "1700000000")
 	h.Set("x-slack-signature", "v0=0af59a2093209bf5fd729275f78b68ca1fd0f5cde475f4e9b5b24207db57d1bb")
 	now := time.Unix(1700000000, 0)
-	if err := verify(h, []byte(body), []string{testSecret}, now); err != nil {
+	if err := new(verifier).verify(h, []byte(body), []string{testSecret}, now); err != nil {
 		t.Error(err)
 	}
-	if err := verify(h, []byte(body+" "), []string{testSecret}, now); !errors.Is(err, pipeline.ErrUnauthorized) {
+	if err := new(verifier).verify(h, []byte(body+" "), []string{testSecret}, now); !errors.Is(err, pipeline.ErrUnauthorized) {
 		t.Errorf("another body: %v", err)
 	}
 }
@@ -83,6 +93,27 @@ func TestVerify(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is kept from one request to the next changes no verdict, however secrets
+// come and go, nor for requests at the same time.
+func TestVerifyAgain(t *testing.T) {
+	var v verifier
+	stamp := strconv.FormatInt(received.Unix(), 10)
+	var all sync.WaitGroup
+	for i := range 50 {
+		secret, body := "secret "+strconv.Itoa(i%7), []byte("body "+strconv.Itoa(i))
+		h := http.Header{headerTimestamp: {stamp}, headerSignature: {"v0=" + hex.EncodeToString(sign(secret, stamp, body))}}
+		all.Go(func() {
+			if err := v.verify(h, body, []string{"newer", secret}, received); err != nil {
+				t.Errorf("%s: %v", secret, err)
+			}
+			if err := v.verify(h, body, []string{"newer"}, received); !errors.Is(err, pipeline.ErrUnauthorized) {
+				t.Errorf("%s is gone: %v", secret, err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func flip(signature string) string {

@@ -4,46 +4,48 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"hash/maphash"
+	"sync/atomic"
 )
 
 // envelope is the outer form of what the Events API sends: the few fields read
 // here. Documented at docs.slack.dev/apis/events-api.
 type envelope struct {
-	Type              string          `json:"type"`
-	Challenge         string          `json:"challenge"`
-	AppID             string          `json:"api_app_id"`
-	EventID           string          `json:"event_id"`
-	TeamID            string          `json:"team_id"`
-	EnterpriseID      string          `json:"enterprise_id"` // of the person's organisation
-	ContextTeam       string          `json:"context_team_id"`
-	ContextEnterprise string          `json:"context_enterprise_id"`
-	Authorizations    []authorization `json:"authorizations"`
-	// ExtShared is nil where Slack does not tell.
-	ExtShared *bool `json:"is_ext_shared_channel"`
-	Event     event `json:"event"`
+	Type              recent `json:"type"`
+	Challenge         string `json:"challenge"`
+	AppID             recent `json:"api_app_id"`
+	EventID           string `json:"event_id"`
+	TeamID            recent `json:"team_id"`
+	EnterpriseID      recent `json:"enterprise_id"` // of the person's organisation
+	ContextTeam       recent `json:"context_team_id"`
+	ContextEnterprise recent `json:"context_enterprise_id"`
+	// Authorizations are the installations that see an event. Slack sends only one;
+	// its fields are empty where Slack sends none.
+	Authorizations [1]authorization `json:"authorizations"`
+	ExtShared      answer           `json:"is_ext_shared_channel"`
+	Event          event            `json:"event"`
 }
 
-// authorization is an installation that sees an event. Slack sends only one.
 type authorization struct {
-	TeamID       string `json:"team_id"`
-	EnterpriseID string `json:"enterprise_id"`
-	UserID       string `json:"user_id"`
+	TeamID       recent `json:"team_id"`
+	EnterpriseID recent `json:"enterprise_id"`
+	UserID       recent `json:"user_id"`
 	IsBot        bool   `json:"is_bot"`
 }
 
 // event is any inner event, and a message within one.
 type event struct {
-	Type        string   `json:"type"`
-	Subtype     string   `json:"subtype"`
+	Type        recent   `json:"type"`
+	Subtype     recent   `json:"subtype"`
 	Channel     string   `json:"channel"`
-	ChannelType string   `json:"channel_type"`
+	ChannelType recent   `json:"channel_type"`
 	User        string   `json:"user"`
-	UserTeam    string   `json:"user_team"`
-	SourceTeam  string   `json:"source_team"`
-	Team        string   `json:"team"`
+	UserTeam    recent   `json:"user_team"`
+	SourceTeam  recent   `json:"source_team"`
+	Team        recent   `json:"team"`
 	BotID       presence `json:"bot_id"`
 	BotProfile  presence `json:"bot_profile"`
-	AppID       string   `json:"app_id"`
+	AppID       recent   `json:"app_id"`
 	Text        string   `json:"text"`
 	// Blocks are looked into only where Text is empty: their elements change
 	// more often than anything else Slack sends.
@@ -104,12 +106,54 @@ func (p *presence) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// recent is a string that many events share: a type, an installation's id. What was decoded lately is used again and takes no memory of its own.
+type recent string
+
+// lately holds such strings, each where its hash says.
+var lately [64]atomic.Pointer[string]
+
+var latelySeed = maphash.MakeSeed()
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (r *recent) UnmarshalText(text []byte) error {
+	kept := &lately[maphash.Bytes(latelySeed, text)%uint64(len(lately))]
+	if s := kept.Load(); s != nil && *s == string(text) {
+		*r = recent(*s)
+		return nil
+	}
+	s := string(text)
+	if len(s) <= longestID {
+		kept.Store(&s)
+	}
+	*r = recent(s)
+	return nil
+}
+
+// answer is a boolean that Slack may leave out.
+type answer int
+
+const (
+	untold answer = iota
+	no
+	yes
+)
+
+func (a *answer) UnmarshalJSON(data []byte) error {
+	switch string(data) {
+	case "true":
+		*a = yes
+	case "false":
+		*a = no
+	}
+	return nil
+}
+
 // longestID is far above any id Slack issues; it keeps envelopes bounded.
 const longestID = 64
 
 // isID reports whether s can be one of Slack's ids. It keeps what separates the
 // parts of our own identities out of them.
-func isID(s string) bool {
+func isID[S ~string](s S) bool {
 	if s == "" || len(s) > longestID {
 		return false
 	}
@@ -123,9 +167,9 @@ func isID(s string) bool {
 }
 
 // id returns s if it can be an id, else "".
-func id(s string) string {
+func id[S ~string](s S) string {
 	if isID(s) {
-		return s
+		return string(s)
 	}
 	return ""
 }

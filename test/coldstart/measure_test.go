@@ -20,15 +20,9 @@ var (
 	warm      = flag.Int("warm", 200, "events for a warm process")
 )
 
-// budget of the ingress, the function that somebody waits for. Times are measured
-// beside an empty function on the same machine, sizes are absolute.
-const (
-	maxColdRatio = 2.0
-	maxWarmRatio = 2.0
-	maxSize      = 8_500_000
-	leanMemory   = 16 << 20
-	richMemory   = 40 << 20 // allowed if it buys the warm ratio
-)
+// maxColdRatio is the budget in time of the ingress, the function that somebody
+// waits for: beside an empty function on the same machine.
+const maxColdRatio = 2.0
 
 // subject is a function to measure.
 type subject struct {
@@ -39,7 +33,6 @@ type subject struct {
 
 	cold, init, warm []time.Duration
 	memory           []int64
-	size             int64
 }
 
 func TestColdStart(t *testing.T) {
@@ -55,30 +48,13 @@ func TestColdStart(t *testing.T) {
 		}
 	}
 	for _, s := range all {
-		s.keepWarm(t)
-		info, err := os.Stat(s.binary)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.size = info.Size()
+		s.keepWarm(t, *warm)
 	}
 	report(t, all...)
-	check(t, empty, ingress)
-}
-
-func check(t *testing.T, empty, s *subject) {
-	cold := float64(p(s.cold, 50)) / float64(p(empty.cold, 50))
-	warm := float64(p(s.warm, 99)) / float64(p(empty.warm, 99))
-	memory := p(s.memory, 50)
-	if cold > maxColdRatio {
+	if cold := float64(p(ingress.cold, 50)) / float64(p(empty.cold, 50)); cold > maxColdRatio {
 		t.Errorf("a cold start takes %.2f times an empty function's; the budget is %.1f", cold, maxColdRatio)
-	}
-	if s.size > maxSize {
-		t.Errorf("the binary has %d bytes; the budget is %d", s.size, maxSize)
-	}
-	if memory > richMemory || memory > leanMemory && warm > maxWarmRatio {
-		t.Errorf("%.1f MiB resident and %.2f times an empty function's warm p99; the budget is %d MiB, or %d MiB with %.1f times",
-			float64(memory)/(1<<20), warm, leanMemory>>20, richMemory>>20, maxWarmRatio)
+	} else {
+		t.Logf("a cold start takes %.2f times an empty function's", cold)
 	}
 }
 
@@ -92,14 +68,14 @@ func (s *subject) start(t *testing.T) {
 }
 
 // keepWarm measures one process that is used again and again.
-func (s *subject) keepWarm(t *testing.T) {
+func (s *subject) keepWarm(t *testing.T, events int) {
 	f := runtimeapi.New(runtimeapi.Config{Binary: s.binary, Name: s.name, Timeout: 5 * time.Second, Env: s.env})
 	defer f.Close()
 	for range 20 {
 		s.accept(t, f)
 	}
 	s.init = s.init[:len(s.init)-1] // that of this process counts no more than others'
-	for range *warm {
+	for range events {
 		s.warm = append(s.warm, s.accept(t, f).Duration)
 	}
 	memory, err := f.Environments()[0].PeakMemory()
@@ -123,6 +99,15 @@ func (s *subject) accept(t *testing.T, f *runtimeapi.Function) runtimeapi.Result
 	return r
 }
 
+// size is the binary's, in bytes.
+func (s *subject) size(t *testing.T) int64 {
+	info, err := os.Stat(s.binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
 // p returns the percentile n of values.
 func p[T cmp.Ordered](values []T, n int) T {
 	sorted := slices.Clone(values)
@@ -137,7 +122,7 @@ func report(t *testing.T, subjects ...*subject) {
 	for _, s := range subjects {
 		fmt.Fprintf(w, "%s\t%.1f ms\t%.1f ms\t%.1f ms\t%.2f ms\t%.2f ms\t%.1f MiB\t%.2f MB\t\n", s.name,
 			millis(p(s.cold, 50)), millis(p(s.cold, 99)), millis(p(s.init, 50)), millis(p(s.warm, 50)), millis(p(s.warm, 99)),
-			float64(p(s.memory, 50))/(1<<20), float64(s.size)/1e6)
+			float64(p(s.memory, 50))/(1<<20), float64(s.size(t))/1e6)
 	}
 	_ = w.Flush() // into memory
 	t.Log("\n" + b.String())
