@@ -331,6 +331,16 @@ type Reply struct {
 	Route json.RawMessage `json:"route,omitempty"`
 }
 
+// Doing is the title of the step under way, "" if there is none.
+func (r Reply) Doing() string {
+	for _, s := range r.Steps {
+		if !s.Done {
+			return s.Title
+		}
+	}
+	return ""
+}
+
 // Order places snapshots of one answer in the order they supersede each other.
 type Order struct {
 	Fence    int64 `json:"fence"`

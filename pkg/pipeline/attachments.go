@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"parley/pkg/chat"
+	"parley/pkg/phrase"
 )
 
 // Bounds of what is read of the files that come with one question. The sizes are
@@ -46,7 +47,9 @@ func (a *attempt) attachments(ctx context.Context) []Attachment {
 		case f.Size > maxFileBytes:
 			file.Problem = tooLarge(maxFileBytes)
 		default:
+			end := a.step(ctx, phrase.In(a.language()).Say("step.file", file.Name))
 			a.read(ctx, &file, f, min(bytes, maxFileBytes))
+			end("")
 		}
 		bytes -= len(file.Data)
 		tokens -= file.present(tokens)

@@ -31,6 +31,8 @@ type attempt struct {
 	mu  sync.Mutex
 	seq int // of the last snapshot; guarded by mu
 
+	steps steps
+
 	asked chat.Usage // what the prompt is estimated to cost
 	said  int        // tokens, by estimate, that the model has answered
 }

@@ -32,7 +32,12 @@ func (a *attempt) generate(ctx context.Context, p Prompt, passages []Passage) (T
 	out := newEmitter(ctx, a)
 	defer out.close()
 
-	text, err := a.collect(ctx, p, out, &t)
+	thought := a.thinking(ctx, phrase.In(a.language()).Say("thinking"))
+	defer thought()
+	text, err := a.collect(ctx, p, &t, func(text string) {
+		thought()
+		out.update(text)
+	})
 	t.Answer = a.known.whole(text)
 	t.Citations = cited(t.Answer, passages)
 	t.AnsweredAt = a.w.now()
@@ -65,8 +70,8 @@ func (a *attempt) deadline() time.Duration {
 // lastChance is the least that the model is given for an answer.
 const lastChance = 24 * time.Second
 
-// collect reads the model's stream to its end.
-func (a *attempt) collect(ctx context.Context, p Prompt, out *emitter, t *Turn) (string, error) {
+// collect reads the model's stream to its end, and has what it says so far shown.
+func (a *attempt) collect(ctx context.Context, p Prompt, t *Turn, show func(text string)) (string, error) {
 	var b strings.Builder
 	size := 0
 	for d, err := range a.w.Model.Stream(ctx, p) {
@@ -87,7 +92,7 @@ func (a *attempt) collect(ctx context.Context, p Prompt, out *emitter, t *Turn) 
 			d.Stop = StopLength
 		}
 		if d.Stop == "" {
-			out.update(b.String())
+			show(b.String())
 			continue
 		}
 		t.Usage, t.Model = d.Usage, d.Model
@@ -178,7 +183,13 @@ func (a *attempt) thread(ctx context.Context, reset time.Time) string {
 	if reader == nil {
 		return ""
 	}
+	key := "step.thread"
+	if a.m.Viewing {
+		key = "step.viewing"
+	}
+	end := a.step(ctx, phrase.In(a.language()).Say(key))
 	said, err := reader.Thread(ctx, a.m, a.w.config().ThreadLimit)
+	end("")
 	if err != nil {
 		a.log.WarnContext(ctx, "read thread", "err", err)
 		return ""
@@ -289,7 +300,7 @@ func (e *emitter) loop(ctx context.Context) {
 		text = e.a.known.shown(text)
 		if strings.TrimSpace(text) != "" {
 			r := e.a.snapshot(chat.Partial)
-			r.Markdown = text
+			r.Markdown, r.Steps = text, e.a.steps.all()
 			e.a.send(ctx, r)
 		}
 		select {

@@ -48,7 +48,13 @@ type knowledge struct {
 func (a *attempt) research(ctx context.Context, p *Prompt) {
 	words := phrase.In(a.language())
 	if searchable(a.m.Text) {
+		end := a.step(ctx, words.Say("step.search"))
 		found, err := a.retrieve(ctx, *p)
+		came := ""
+		if titles := titlesOf(found); titles != "" {
+			came = words.Say("step.found", titles)
+		}
+		end(came)
 		switch {
 		case err != nil:
 			a.log.WarnContext(ctx, "retrieve", "err", err)

@@ -240,4 +240,6 @@ type Stream struct {
 	// finished by edit and never appended to.
 	Sealed bool `json:"sealed,omitempty"`
 	Closed bool `json:"closed,omitempty"` // the platform confirmed its end
+	// Steps are what the stream shows beside the answer of what was done for it.
+	Steps []chat.Step `json:"steps,omitempty"`
 }

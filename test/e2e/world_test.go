@@ -73,6 +73,9 @@ func inWorld(t *testing.T, opts worldOptions, test func(w *world)) {
 		if open := w.slack.OpenStreams(); len(open) > 0 {
 			t.Errorf("%d streams were left open", len(open))
 		}
+		for _, m := range w.slack.Unfinished() {
+			t.Errorf("an answer shows work as going on: %+v", m.Tasks)
+		}
 		for _, v := range w.slack.Violations() {
 			t.Errorf("a rule of Slack's was broken: %v", v)
 		}

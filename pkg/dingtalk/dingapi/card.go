@@ -9,6 +9,7 @@ import (
 
 	"parley/pkg/chat"
 	"parley/pkg/dingtalk"
+	"parley/pkg/markdown"
 	"parley/pkg/pipeline"
 )
 
@@ -32,11 +33,20 @@ func outTrackID(messageID string, part int) string {
 // openCard shows that work has begun: a card that fills later. An answer that is
 // made anew reuses its card.
 func (w *work) openCard(ctx context.Context) error {
+	doing := w.reply.Doing()
 	if len(w.at.Posts) == 0 {
-		return w.create(ctx, 0)
+		if err := w.create(ctx, 0); err != nil || doing == "" {
+			return err
+		}
 	}
 	text := w.reply.Markdown
-	if text == "" {
+	switch {
+	case text == "" && doing != "":
+		if !w.p.pace.allow(w.at.Key, w.now()) {
+			return nil
+		}
+		text = forCard(markdown.Safe(doing)) + "…"
+	case text == "":
 		text = w.say("working")
 	}
 	return w.stream(ctx, 0, text, stateOpen)

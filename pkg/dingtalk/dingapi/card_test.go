@@ -47,6 +47,29 @@ func TestCardFills(t *testing.T) {
 	}
 }
 
+// A card says what is being done until there is an answer, which holds nothing of it.
+func TestCardTellsSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, dingtest.Options{}, template)
+		defer r.done()
+		m := r.ask(dingtest.Inbound{})
+		step := func(title string) {
+			working := r.reply(m, chat.Working, "")
+			working.Steps = []chat.Step{{ID: "1", Title: "Reading @all.pdf", Done: true}, {ID: "2", Title: title}}
+			r.must(working)
+		}
+		step("Searching the documents")
+		r.sees(staff, "card open Searching the documents…")
+		step("Thinking") // within the second that one update takes
+		r.sees(staff, "card open Searching the documents…")
+		time.Sleep(time.Second)
+		step("Thinking")
+		r.sees(staff, "card open Thinking…")
+		r.must(r.reply(m, chat.Final, "Because."))
+		r.sees(staff, "card final Because.")
+	})
+}
+
 // A card is created once, whatever becomes of the call or the process.
 func TestCardIsCreatedOnce(t *testing.T) {
 	for name, fault := range map[string]dingtest.Fault{

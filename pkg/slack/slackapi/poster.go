@@ -96,7 +96,17 @@ func (a *answer) show(ctx context.Context, redelivered bool) error {
 // an apology must not ask for a retry that is under way.
 func (a *answer) working(ctx context.Context) error {
 	text := a.r.Markdown
-	if len(a.at.Posts) == 0 && text == "" {
+	if text == "" && len(a.r.Steps) > 0 {
+		if shown, err := a.steps(ctx); shown || err != nil {
+			return err
+		}
+		if len(a.at.Posts) > 0 && !a.mayEdit() {
+			return nil
+		}
+		if text = a.r.Doing(); text != "" {
+			text += "…"
+		}
+	} else if len(a.at.Posts) == 0 && text == "" {
 		shown, err := a.sign(ctx)
 		if shown {
 			a.title(ctx)

@@ -21,7 +21,11 @@ func (a *answer) sign(ctx context.Context) (shown bool, err error) {
 		return false, nil
 	}
 	a.c.pace.every("sign "+a.r.MessageID, signEvery, now)
-	err = a.setStatus(ctx, a.words.Say("status"))
+	status := a.words.Say("status")
+	if doing := short(a.r.Doing()); doing != "" {
+		status = a.words.Say("status.step", doing)
+	}
+	err = a.setStatus(ctx, status)
 	switch {
 	case permanent(err) && !refused(err):
 		a.c.cfg.Log.Info("no working signs for this app", "err", err)

@@ -41,7 +41,7 @@ func (a *answer) start(ctx context.Context, text string) (started bool, err erro
 	now := a.c.cfg.Now()
 	team, user := or(a.route.UserTeam, a.r.Asker.Team, a.route.Team), or(a.r.Asker.ID, a.route.User)
 	switch wait := a.j.NotBefore(methodStart).Sub(now); {
-	case strings.TrimSpace(text) == "":
+	case strings.TrimSpace(text) == "" && len(a.r.Steps) == 0:
 		return true, nil // nothing to show yet
 	case team == "" || user == "" || !a.c.streamable(a.route.Channel, now):
 		a.at.Mode = modeEdit
@@ -52,13 +52,17 @@ func (a *answer) start(ctx context.Context, text string) (started bool, err erro
 	case wait > 0:
 		return false, throttled(methodStart, wait)
 	}
+	options := growth(a.chunks(nil, a.r.Steps, text), text)
+	if len(a.r.Steps) > 0 {
+		options = append(options, slack.MsgOptionTaskDisplayMode(slack.TaskDisplayModePlan))
+	}
 	a.at.Key = opening(text)
 	if err := a.intend(ctx, methodStart, 0); err != nil {
 		return false, err
 	}
 	e, err := a.c.call(ctx, methodStart, a.j, true, func(ctx context.Context, api *slack.Client) error {
-		_, _, err := api.StartStreamContext(ctx, a.route.Channel, slack.MsgOptionTS(a.route.ThreadTS),
-			slack.MsgOptionRecipientTeamID(team), slack.MsgOptionRecipientUserID(user), slack.MsgOptionMarkdownText(text))
+		_, _, err := api.StartStreamContext(ctx, a.route.Channel, append(options, slack.MsgOptionTS(a.route.ThreadTS),
+			slack.MsgOptionRecipientTeamID(team), slack.MsgOptionRecipientUserID(user))...)
 		return err
 	})
 	if err := a.done(named(methodStart, e, err)); err != nil {
@@ -66,7 +70,7 @@ func (a *answer) start(ctx context.Context, text string) (started bool, err erro
 	}
 	a.at.Mode = modeStream
 	a.at.Posts = []pipeline.Post{{ID: a.postID(e.TS)}}
-	a.at.Stream = &pipeline.Stream{OpenedAt: now, Length: len(text), Hash: chat.Hash(text), Fence: a.r.Fence}
+	a.at.Stream = &pipeline.Stream{OpenedAt: now, Length: len(text), Hash: chat.Hash(text), Fence: a.r.Fence, Steps: a.r.Steps}
 	return true, a.j.Checkpoint(ctx, a.at)
 }
 
@@ -92,7 +96,9 @@ func (a *answer) notStarted(err error) (started bool, _ error) {
 func (a *answer) extend(ctx context.Context, text string) error {
 	s := a.at.Stream
 	now := a.c.cfg.Now()
-	if len(text) <= s.Length || !a.c.mayAppend(a.r.MessageID, now) {
+	rest := text[min(s.Length, len(text)):]
+	chunks := a.chunks(s.Steps, a.r.Steps, rest)
+	if rest == "" && len(chunks) == 0 || !a.c.mayAppend(a.r.MessageID, now) {
 		return nil
 	}
 	if err := a.ready(methodAppend); err != nil {
@@ -102,14 +108,19 @@ func (a *answer) extend(ctx context.Context, text string) error {
 		return err
 	}
 	_, err := a.c.call(ctx, methodAppend, a.j, true, func(ctx context.Context, api *slack.Client) error {
-		_, _, err := api.AppendStreamContext(ctx, a.route.Channel, tsOf(a.at.Posts[0].ID), slack.MsgOptionMarkdownText(text[s.Length:]))
+		_, _, err := api.AppendStreamContext(ctx, a.route.Channel, tsOf(a.at.Posts[0].ID), growth(chunks, rest)...)
 		return err
 	})
 	s.Sealed = s.Sealed || unknown(err)
 	err = a.done(err)
 	switch {
 	case err == nil:
-		s.Length, s.Hash = len(text), chat.Hash(text)
+		if rest != "" {
+			s.Length, s.Hash = len(text), chat.Hash(text)
+		}
+		if len(chunks) > 0 {
+			s.Steps = a.r.Steps
+		}
 		return nil
 	case is(err, streamingCodes...):
 		s.Closed, a.at.Mode = true, modeEdit
@@ -136,10 +147,8 @@ func (a *answer) finish(ctx context.Context, p part) error {
 	if err := a.intend(ctx, methodStop, 0); err != nil {
 		return err
 	}
-	options := []slack.MsgOption{a.metadata(0)}
-	if rest := p.text[s.Length:]; rest != "" {
-		options = append(options, slack.MsgOptionMarkdownText(rest))
-	}
+	rest, done := p.text[s.Length:], completed(s.Steps)
+	options := append(growth(a.chunks(s.Steps, done, rest), rest), a.metadata(0))
 	if len(p.tail) > 0 {
 		options = append(options, slack.MsgOptionBlocks(p.tail...))
 	}
@@ -151,7 +160,7 @@ func (a *answer) finish(ctx context.Context, p part) error {
 	err = a.done(err)
 	switch {
 	case err == nil:
-		s.Closed, s.Length, s.Hash = true, len(p.text), chat.Hash(p.text)
+		s.Closed, s.Length, s.Hash, s.Steps = true, len(p.text), chat.Hash(p.text), done
 		a.at.Posts[0].Hash = p.hash
 		a.at.Sign = false // Slack takes it away with the stream
 		return nil

@@ -114,6 +114,9 @@ func (w *world) wantRules() {
 	if v := w.s.Violations(); len(v) > 0 {
 		w.Errorf("violations: %q", v)
 	}
+	for _, m := range w.s.Unfinished() {
+		w.Errorf("a message shows work as going on: %+v", m.Tasks)
+	}
 	if open := w.s.OpenStreams(); len(open) > 0 {
 		w.Errorf("%d streams are open", len(open))
 	}

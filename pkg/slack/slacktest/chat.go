@@ -176,6 +176,7 @@ func (s *Server) update(c *call) (answer, string) {
 		return nil, code
 	}
 	next.Edits++
+	next.Tasks, next.Plan = nil, "" // blocks like all others: an edit replaces them
 	*m = next
 	return answer{"channel": m.Channel, "ts": m.TS, "text": m.Fallback, "message": s.wire(m, true)}, ""
 }

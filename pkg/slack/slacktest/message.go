@@ -20,6 +20,8 @@ type Message struct {
 	Fallback string // the text argument: notifications and screen readers
 	Markdown string // markdown_text, or what a stream has gathered
 	Blocks   json.RawMessage
+	Tasks    []Task // what a stream shows of the work, apart from its text
+	Plan     string // what stands above the tasks
 	Metadata *Metadata
 	Files    []string
 	Edits    int

@@ -1,7 +1,5 @@
 package slacktest
 
-import "encoding/json"
-
 // startStream follows docs.slack.dev/reference/methods/chat.startStream.
 // Recipients are demanded everywhere: the documentation exempts direct messages,
 // reports of its users do not.
@@ -27,35 +25,31 @@ func (s *Server) startStream(c *call) (answer, string) {
 	if thread == "" {
 		return nil, "thread_not_found" // the root was deleted
 	}
-	text, code := s.streamed(c)
+	m := s.own(channel, thread)
+	text, code := s.streamed(c, m)
 	if code != "" {
 		return nil, code
 	}
-	m := s.own(channel, thread)
 	m.Markdown, m.Streamed, m.Open, m.Opened = text, true, true, s.opt.Now()
 	s.deliver(m)
 	s.sessions[channel+"/"+thread] = "processing"
 	return answer{"channel": channel, "ts": m.TS}, ""
 }
 
-// streamed reads the text a stream call carries. s.mu is held.
-func (s *Server) streamed(c *call) (text, code string) {
+// streamed reads the text a stream call carries, and brings the tasks of into, a
+// copy of the stream's message, to what it says. s.mu is held.
+func (s *Server) streamed(c *call, into *Message) (text, code string) {
 	text = c.arg("markdown_text")
 	if chars(text) > maxMarkdown {
 		s.breach("%s: markdown_text of %d characters", c.Method, chars(text))
 		return "", "msg_too_long"
 	}
 	if raw := c.arg("chunks"); raw != "" {
-		var chunks []struct{ Type, Text string }
-		if json.Unmarshal([]byte(raw), &chunks) != nil {
-			s.breach("%s: chunks are malformed", c.Method)
-			return "", "invalid_chunks"
+		if c.arg("markdown_text") != "" {
+			s.breach("%s: markdown_text beside chunks", c.Method)
+			return "", "invalid_arguments"
 		}
-		for _, k := range chunks {
-			if k.Type == "markdown_text" {
-				text += k.Text
-			}
-		}
+		return s.readChunks(c, raw, into)
 	}
 	return text, ""
 }
@@ -80,7 +74,8 @@ func (s *Server) appendStream(c *call) (answer, string) {
 	if code != "" {
 		return nil, code
 	}
-	text, code := s.streamed(c)
+	next := *m
+	text, code := s.streamed(c, &next)
 	if code != "" {
 		return nil, code
 	}
@@ -88,7 +83,8 @@ func (s *Server) appendStream(c *call) (answer, string) {
 		s.breach("chat.appendStream: nothing to append")
 		return nil, "no_text"
 	}
-	m.Markdown += text
+	next.Markdown += text
+	*m = next
 	return answer{"channel": m.Channel, "ts": m.TS}, ""
 }
 
@@ -97,7 +93,8 @@ func (s *Server) stopStream(c *call) (answer, string) {
 	if code != "" {
 		return nil, code
 	}
-	text, code := s.streamed(c)
+	next := *m
+	text, code := s.streamed(c, &next)
 	if code != "" {
 		return nil, code
 	}
@@ -105,7 +102,6 @@ func (s *Server) stopStream(c *call) (answer, string) {
 	if code != "" {
 		return nil, code
 	}
-	next := *m
 	if code := s.metadata(c, &next); code != "" {
 		return nil, code
 	}
