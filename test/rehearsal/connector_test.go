@@ -7,8 +7,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"parley/pkg/dingtalk/dingtest"
+	"parley/pkg/slack/slacktest"
 )
 
 // The connector, as its task definition describes it, feeds the same queues from
@@ -25,6 +27,37 @@ func TestConnector(t *testing.T) {
 	}
 	if n := d.ding.Unacked(); n != 0 {
 		t.Errorf("%d frames were not acknowledged", n)
+	}
+}
+
+// The same for Slack's Socket Mode, also while Slack has the connector connect
+// anew, and for a mention that comes over the socket while its queue is away.
+func TestSlackConnector(t *testing.T) {
+	d := deployWith(t, map[string]string{"ConnectorImage": "example/parley:1", "ConnectorPlatforms": "slack"})
+	d.startConnector("slack")
+	d.eventually("the connection", 0, func() bool { return d.slack.Connections() > 0 })
+	mention := func(text string) slacktest.Message {
+		m := d.slack.Say(channel, "", person, "<@"+slacktest.DefaultBotUser+"> "+text)
+		d.slack.Push(d.slack.EventMention(m))
+		return m
+	}
+	first := mention("over the socket")
+	d.answer(first, "You said: over the socket", 0)
+	d.slack.Refresh()
+	second := mention("between two sockets")
+	d.answer(second, "You said: between two sockets", 0)
+	d.gates["Connector"].slowDown("sqs", time.Hour)
+	third := mention("while the queue was away")
+	d.eventually("the refusal", 0, func() bool { return strings.Contains(d.log.String(), "not durable") })
+	if n := d.slack.Unacked(); n != 1 {
+		t.Errorf("%d envelopes are not acknowledged, want the one that is not durable", n)
+	}
+	d.gates["Connector"].slowDown("sqs", 0)
+	d.slack.Refresh() // and what was not acknowledged comes again
+	d.answer(third, "You said: while the queue was away", 0)
+	d.quiet()
+	if n := d.slack.Unacked(); n != 0 {
+		t.Errorf("%d envelopes were not acknowledged", n)
 	}
 }
 

@@ -127,7 +127,7 @@ func deployWith(t *testing.T, more map[string]string) *deployment {
 	parameters := map[string]string{"Platforms": "slack+dingtalk"}
 	maps.Copy(parameters, more)
 	d.secrets = map[string]map[string]string{
-		"SlackSecret":    {"signing_secret": slacktest.DefaultSecret, "bot_token": slacktest.DefaultToken},
+		"SlackSecret":    {"signing_secret": slacktest.DefaultSecret, "bot_token": slacktest.DefaultToken, "app_token": slacktest.DefaultApp},
 		"DingTalkSecret": {"AppKey": d.ding.ClientID, "AppSecret": d.ding.Secret},
 	}
 	texts := map[string]string{}

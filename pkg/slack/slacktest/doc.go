@@ -15,6 +15,9 @@
 // does not document are taken from its SDKs and from reports of its users and
 // are marked as such.
 //
-// A Server has no goroutines of its own. Transport reaches it without sockets,
+// Once started it also serves Socket Mode: what Push is given goes to a connected
+// client, again if it was not acknowledged when its connection ended.
+//
+// A Server has no goroutines of its own but those of its sockets. Transport reaches it without sockets,
 // so that it works inside a testing/synctest bubble.
 package slacktest

@@ -65,6 +65,7 @@ func (c *call) number(name string, otherwise int) int {
 type method func(s *Server, c *call) (a answer, code string)
 
 var methods = map[string]method{
+	"apps.connections.open":                 (*Server).openConnection,
 	"auth.test":                             (*Server).authTest,
 	"chat.postMessage":                      (*Server).postMessage,
 	"chat.postEphemeral":                    (*Server).postEphemeral,
@@ -163,7 +164,11 @@ func (s *Server) arrive(c *call) (f Fault, leave func()) {
 func (s *Server) apply(m method, c *call) (a answer, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.token != s.token {
+	want := s.token
+	if c.Method == "apps.connections.open" {
+		want = DefaultApp
+	}
+	if c.token != want {
 		code := "invalid_auth"
 		if c.token == "" {
 			code = "not_authed"
@@ -192,7 +197,7 @@ func readCall(r *http.Request, name string) (*call, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read body: %w", err)
 	}
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+	if len(body) > 0 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 		return c, c.readJSON(body)
 	}
 	form, err := url.ParseQuery(string(body))

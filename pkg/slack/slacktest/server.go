@@ -17,6 +17,7 @@ const (
 	DefaultBotUser = "U0PARLEY01"
 	DefaultBotID   = "B0PARLEY01"
 	DefaultToken   = "xoxb-test-token"
+	DefaultApp     = "xapp-test-token" // app-level, for Socket Mode
 	DefaultSecret  = "0123456789abcdef0123456789abcdef"
 )
 
@@ -80,6 +81,7 @@ type Server struct {
 	blocked    map[string]refusal
 	storm      storm
 	busy       map[string]int // streams with a call under way
+	socket     socket
 }
 
 // New returns an empty workspace.
@@ -129,7 +131,7 @@ func (s *Server) Start() (base string, stop func(), err error) {
 	s.mu.Lock()
 	s.base = srv.URL
 	s.mu.Unlock()
-	return srv.URL, srv.Close, nil
+	return srv.URL, func() { s.hangUp(); srv.Close() }, nil
 }
 
 // APIURL is the Web API's address, as slack-go's OptionAPIURL wants it.
@@ -162,6 +164,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveUpload(w, r)
 	case strings.HasPrefix(path, "/commands/"), strings.HasPrefix(path, "/actions/"):
 		s.serveHook(w, r)
+	case path == linkPath:
+		s.serveSocket(w, r)
 	case path == "/" && r.URL.Query().Has("redir"):
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		fmt.Fprint(w, "<!DOCTYPE html><title>Sign in</title>")
