@@ -25,6 +25,7 @@ type served struct {
 func serve(t *testing.T) *served {
 	t.Helper()
 	s := &served{t: t, dir: t.TempDir(), slack: slacktest.New(slacktest.Options{})}
+	s.slack.Check(t)
 	api, stop, err := s.slack.Start()
 	if err != nil {
 		t.Fatal(err)

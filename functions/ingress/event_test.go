@@ -63,6 +63,7 @@ func serving(t testing.TB) (gateway, pipeline.Outbox, *accepting) {
 func mention(t testing.TB) []byte {
 	t.Helper()
 	server := slacktest.New(slacktest.Options{})
+	server.Check(t)
 	in := server.EventMention(server.Say("C0GENERAL1", "", "U0HUMAN001", "<@"+slacktest.DefaultBotUser+"> how are you?"))
 	sample, err := os.ReadFile("testdata/event.json")
 	if err != nil {

@@ -51,6 +51,7 @@ func ingress(t *testing.T) *subject {
 	}
 	secrets := vault(t)
 	slack := slacktest.New(slacktest.Options{})
+	slack.Check(t)
 	return &subject{
 		name: "ingress", binary: build(t, "./functions/ingress"),
 		env: map[string]string{

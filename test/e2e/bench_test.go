@@ -85,6 +85,7 @@ func benchmarkTurn(b *testing.B, turns int) {
 // are part of it: TMPDIR on a file system in memory leaves them out.
 func BenchmarkOverhead(b *testing.B) {
 	server := slacktest.New(unlimited)
+	server.Check(b)
 	shown := make(chan time.Time, 1)
 	watch := roundTripper(func(r *http.Request) (*http.Response, error) {
 		at := time.Now()

@@ -181,13 +181,10 @@ func (c *chaos) inspect() {
 	}
 }
 
-// conduct checks that no stream is open and no rule was broken.
+// conduct checks that no stream is open.
 func (s *site) conduct() {
 	if open := s.slack.OpenStreams(); len(open) > 0 {
 		s.t.Errorf("%d streams were left open", len(open))
-	}
-	for _, v := range s.slack.Violations() {
-		s.t.Errorf("a rule of Slack's was broken: %v", v)
 	}
 }
 

@@ -66,6 +66,7 @@ var unlimited = slacktest.Options{PostBurst: 1000, PerMinute: map[string]int{
 func newSite(t *testing.T, delay func() time.Duration) *site {
 	t.Helper()
 	w := &world{t: t, path: filepath.Join(t.TempDir(), "parley.db"), slack: slacktest.New(unlimited)}
+	w.slack.Check(t)
 	base, stop, err := w.slack.Start()
 	if err != nil {
 		t.Fatal(err)

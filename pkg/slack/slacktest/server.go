@@ -188,6 +188,18 @@ func (s *Server) Violations() []string {
 	return append([]string(nil), s.violations...)
 }
 
+// Check has t fail at its end for each rule of Slack's that was broken by then.
+func (s *Server) Check(t interface {
+	Cleanup(func())
+	Errorf(format string, args ...any)
+}) {
+	t.Cleanup(func() {
+		for _, v := range s.Violations() {
+			t.Errorf("a rule of Slack's was broken: %s", v)
+		}
+	})
+}
+
 // breach records a broken rule. s.mu is held.
 func (s *Server) breach(format string, args ...any) {
 	s.violations = append(s.violations, fmt.Sprintf(format, args...))
