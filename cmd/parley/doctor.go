@@ -31,21 +31,31 @@ func (e errOff) Error() string { return e.why }
 const checkTimeout = 10 * time.Second
 
 func doctorCommand() *cobra.Command {
-	var stack string
+	var stack, profiles string
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check that everything Parley needs is there and works",
 		Long: `Checks what Parley needs, one line each, with what to do about what is wrong. With
 --stack it checks a deployment: secrets, tokens and scopes, queues, table, model
 access by a call of one token, knowledge base, and that the endpoint is reached and
-verifies signatures. Without, it checks what the environment names.`,
+verifies signatures. Without, it checks what the environment names.
+
+With --profiles it checks a file of profiles, without any account or network, and
+with both flags whether that file would work in that deployment.`,
 		Example: `  parley doctor
-  parley doctor --stack parley-prod`,
+  parley doctor --stack parley-prod
+  parley doctor --profiles profiles.yaml`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			checks, err := localChecks()
-			if stack != "" {
-				checks, err = stackChecks(c.Context(), stack)
+			var checks []check
+			var err error
+			switch {
+			case stack != "":
+				checks, err = stackChecks(c.Context(), stack, profiles)
+			case profiles != "":
+				checks, err = fileChecks(profiles)
+			default:
+				checks, err = localChecks()
 			}
 			if err != nil {
 				return err
@@ -54,6 +64,7 @@ verifies signatures. Without, it checks what the environment names.`,
 		},
 	}
 	c.Flags().StringVar(&stack, "stack", "", "CloudFormation stack of a deployment")
+	c.Flags().StringVar(&profiles, "profiles", "", "file of profiles")
 	return c
 }
 

@@ -44,7 +44,7 @@ func dingtalkCheck(d config.DingTalk, id, secret string) check {
 }
 
 // stackChecks are about a deployment.
-func stackChecks(ctx context.Context, stack string) ([]check, error) {
+func stackChecks(ctx context.Context, stack, profiles string) ([]check, error) {
 	cfg, err := loadAWS(ctx)
 	if err != nil {
 		return nil, err
@@ -54,10 +54,11 @@ func stackChecks(ctx context.Context, stack string) ([]check, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	out, err := stackOutputs(ctx, cfg, stack)
+	deployed, err := describeStack(ctx, cfg, stack)
 	if err != nil {
 		return nil, err
 	}
+	out := deployed.outputs
 	var s config.Slack
 	var d config.DingTalk
 	var m config.Model
@@ -77,6 +78,11 @@ func stackChecks(ctx context.Context, stack string) ([]check, error) {
 		endpointCheck("endpoint", out["HealthUrl"], http.MethodGet, http.StatusOK),
 		endpointCheck("signatures", out["SlackEventsUrl"], http.MethodPost, http.StatusUnauthorized),
 	}
+	own, err := deployedProfileChecks(ctx, cfg, deployed, profiles, m)
+	if err != nil {
+		return nil, err
+	}
+	checks = append(checks, own...)
 	for _, name := range []string{"RequestsQueueUrl", "ControlQueueUrl", "RepliesQueueUrl", "RequestsDlqUrl", "RepliesDlqUrl"} {
 		checks = append(checks, queueCheck(cfg, strings.TrimSuffix(name, "Url"), out[name]))
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"parley/pkg/chat"
 	"parley/pkg/config"
 	"parley/pkg/pipeline"
 	"parley/pkg/profiles"
@@ -33,7 +32,7 @@ func (l *local) profiles(ctx context.Context) error {
 	}
 	live, err := profiles.Open(at.File, profiles.Deployment{
 		Open: func(k profiles.Knowledge) (pipeline.Retriever, error) { return l.lookIn(ctx, at.File, k) },
-		Try:  l.flags.profile, Money: l.limits.Money(), Priced: priced(l.system.Price),
+		Try:  l.flags.profile, Money: l.limits.Money(), Price: l.system.Price,
 	})
 	if err != nil {
 		return profilesMistake(err)
@@ -70,15 +69,4 @@ func (l *local) lookIn(ctx context.Context, file string, k profiles.Knowledge) (
 // deployedKnowledge is where the environment says to look.
 func deployedKnowledge(m config.Model) profiles.Knowledge {
 	return profiles.Knowledge{Base: m.KnowledgeBase, Filter: []byte(m.Filter), Rerank: m.RerankModelARN, CitationURL: m.CitationBaseURL}
-}
-
-// priced reports whether the price of a model is known; nil where none is.
-func priced(price func(string, chat.Usage) (float64, bool)) func(model string) bool {
-	if price == nil {
-		return nil
-	}
-	return func(model string) bool {
-		_, known := price(model, chat.Usage{})
-		return known
-	}
 }

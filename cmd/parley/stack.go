@@ -32,18 +32,27 @@ func loadAWS(ctx context.Context) (aws.Config, error) {
 
 // stackOutputs reads the outputs of a deployed stack.
 func stackOutputs(ctx context.Context, cfg aws.Config, name string) (map[string]string, error) {
+	s, err := describeStack(ctx, cfg, name)
+	return s.outputs, err
+}
+
+// describeStack reads what a deployed stack says of itself.
+func describeStack(ctx context.Context, cfg aws.Config, name string) (deployedStack, error) {
 	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
 	if err != nil {
-		return nil, fmt.Errorf("read stack %s: %w", name, err)
+		return deployedStack{}, fmt.Errorf("read stack %s: %w", name, err)
 	}
 	if len(out.Stacks) == 0 {
-		return nil, fmt.Errorf("there is no stack %s in %s", name, cfg.Region)
+		return deployedStack{}, fmt.Errorf("there is no stack %s in %s", name, cfg.Region)
 	}
-	outputs := map[string]string{}
+	s := deployedStack{id: aws.ToString(out.Stacks[0].StackId), outputs: map[string]string{}, parameters: map[string]string{}}
 	for _, o := range out.Stacks[0].Outputs {
-		outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+		s.outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
 	}
-	return outputs, nil
+	for _, p := range out.Stacks[0].Parameters {
+		s.parameters[aws.ToString(p.ParameterKey)] = aws.ToString(p.ParameterValue)
+	}
+	return s, nil
 }
 
 // queuesOf are the queues and the table of a stack.

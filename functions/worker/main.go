@@ -48,7 +48,7 @@ func start(ctx context.Context, d deployment) (*sqslambda.Batch, error) {
 	d.aws, d.metrics = aws, emf.New(os.Stdout, "Parley", f.Name)
 	switch f.Handler {
 	case "control":
-		return d.control()
+		return d.control(ctx)
 	case "sync":
 		return d.sync()
 	}

@@ -8,17 +8,16 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockagent"
-	"github.com/aws/aws-sdk-go-v2/service/bedrockagentruntime"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"parley/pkg/bedrock"
 	"parley/pkg/config"
 	"parley/pkg/dynamostore"
 	"parley/pkg/extract"
 	"parley/pkg/pipeline"
+	"parley/pkg/profiles"
 	"parley/pkg/sqsqueue"
 	"parley/pkg/sqsqueue/sqslambda"
 )
@@ -32,7 +31,7 @@ type deployment struct {
 }
 
 // control builds the control queue's function.
-func (d deployment) control() (*sqslambda.Batch, error) {
+func (d deployment) control(ctx context.Context) (*sqslambda.Batch, error) {
 	var c config.Control
 	var h config.Home
 	if err := errors.Join(config.Load(&c), config.Load(&h)); err != nil {
@@ -47,8 +46,17 @@ func (d deployment) control() (*sqslambda.Batch, error) {
 	}
 	store := d.store(c.Table, c.MemoryDays)
 	stage := d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, base)
+	live := profiles.NewLive(profiles.Deployment{Money: h.Money()})
+	changes := d.profiles(c.Profiles, live)
+	if err := changes.first(ctx); err != nil { // a stop must not wait for it
+		d.log.ErrorContext(ctx, "profiles", "err", err)
+	}
+	stage.Profiles = live
 	stage.Home = &pipeline.Home{Meter: pipeline.Meter{Quotas: store}, Replies: stage.Replies, Log: d.log}
-	return &sqslambda.Batch{Queue: own, Handler: stage.Handle, Log: d.log}, nil
+	return &sqslambda.Batch{Queue: own, Log: d.log, Handler: func(ctx context.Context, batch []pipeline.Delivery) []pipeline.Settlement {
+		changes.refresh(ctx)
+		return stage.Handle(ctx, batch)
+	}}, nil
 }
 
 func (d deployment) controller(store *dynamostore.Store, queues *sqs.Client, requests, replies, letters string, base pipeline.Profile) *pipeline.Control {
@@ -92,8 +100,10 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	prompt, err := readPrompt(ctx, ssm.NewFromConfig(d.aws), c.PromptParameter, d.log)
-	if err != nil {
+	prompt := d.prompt(c.PromptParameter)
+	live := profiles.NewLive(profiles.Deployment{Open: d.lookIn(m), Money: l.Money(), Price: price})
+	changes := d.profiles(c.ProfilesParameter, live)
+	if err := errors.Join(prompt.first(ctx), changes.first(ctx)); err != nil {
 		return nil, err
 	}
 	base := pipeline.Profile{
@@ -109,16 +119,17 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 	stage := pipeline.Worker{
 		Cases: store, Memory: store, Quotas: store, Price: price, Gate: pipeline.NewGate(),
 		Visibility: own, Replies: sqsqueue.New(queues, c.Replies), Letters: sqsqueue.New(queues, c.RequestsDead),
-		Control: d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, base),
-		Model:   model, Rewriter: pipeline.ModelRewriter{Model: model}, Readers: readers, Extract: extract.Text, Knowledge: knowledge, Metrics: d.metrics, Log: d.log,
+		Control: d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, base), Profiles: live,
+		Model: model, Rewriter: pipeline.ModelRewriter{Model: model}, Readers: readers, Extract: extract.Text, Knowledge: knowledge, Metrics: d.metrics, Log: d.log,
 		Config: pipeline.WorkerConfig{
 			Profile: base, MaxTokens: m.MaxTokens, MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens, RememberDays: r.Days, Version: d.version,
 			Seats: pipeline.Seats{User: l.UserConcurrency, Workspace: l.WorkspaceConcurrency},
 		},
 	}
 	return &sqslambda.Batch{Queue: own, Log: d.log, Handler: func(ctx context.Context, batch []pipeline.Delivery) []pipeline.Settlement {
-		now := stage // the prompt may have changed since the last event
+		now := stage // the prompt and the profiles may have changed since the last event
 		now.Config.Profile.System = prompt.text(ctx)
+		changes.refresh(ctx)
 		return now.Handle(ctx, batch)
 	}}, nil
 }
@@ -130,13 +141,10 @@ func (d deployment) model(m config.Model) (pipeline.Model, pipeline.Retriever, e
 		ModelID: m.ID, FallbackModelID: m.Fallback, MaxTokens: m.MaxTokens,
 		GuardrailID: m.GuardrailID, GuardrailVersion: m.GuardrailVersion, Log: d.log,
 	})
-	if err != nil || m.KnowledgeBase == "" {
-		return model, nil, err
+	if err != nil {
+		return nil, nil, err
 	}
-	retriever, err := bedrock.NewRetriever(bedrockagentruntime.NewFromConfig(d.aws), bedrock.RetrieverConfig{
-		KnowledgeBaseID: m.KnowledgeBase, CitationBaseURL: m.CitationBaseURL,
-		Filter: []byte(m.Filter), RerankModelARN: m.RerankModelARN,
-	})
+	retriever, err := d.lookIn(m)(profiles.Knowledge{})
 	return model, retriever, err
 }
 

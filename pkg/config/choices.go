@@ -42,7 +42,6 @@ func ParseChoices(s string) ([]Choice, error) {
 	return choices, nil
 }
 
-
 // ModelChoices are the choices in MODEL_CHOICES, in order. The value has been checked.
 func (m Model) ModelChoices() []Choice {
 	choices, _ := ParseChoices(m.Choices)

@@ -12,7 +12,10 @@ type Ingress struct {
 	Control     string `env:"CONTROL_QUEUE_URL,required"`
 	GroupMemory string `env:"GROUP_MEMORY" envDefault:"person"`
 	FollowUps   string `env:"FOLLOW_UPS" envDefault:"asker"`
-	Language    string `env:"LANGUAGE" envDefault:"en"`
+	// Profiles is not read here: where it is set, the worker alone knows whose
+	// follow-ups are wanted.
+	Profiles string `env:"PROFILES_PARAMETER"`
+	Language string `env:"LANGUAGE" envDefault:"en"`
 }
 
 func (i *Ingress) check() error {
@@ -32,6 +35,8 @@ type Worker struct {
 	// PromptParameter is the name of the SSM parameter that holds the system
 	// prompt: a Lambda environment is 4 KB in all.
 	PromptParameter string `env:"SYSTEM_PROMPT_PARAMETER,required"`
+	// ProfilesParameter is the name of the SSM parameter that holds the profiles.
+	ProfilesParameter string `env:"PROFILES_PARAMETER"`
 }
 
 // Control is what functions/worker needs to handle the control queue.
@@ -43,6 +48,7 @@ type Control struct {
 	Table        string `env:"TABLE_NAME,required"`
 	MemoryDays   int    `env:"MEMORY_DAYS" envDefault:"30"`
 	Language     string `env:"LANGUAGE" envDefault:"en"`
+	Profiles     string `env:"PROFILES_PARAMETER"`
 }
 
 func (c *Control) check() error { return within("MEMORY_DAYS", c.MemoryDays, 1, 3650) }

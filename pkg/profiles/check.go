@@ -142,8 +142,10 @@ func (c *checker) oneOf(t text, name string, allowed ...string) {
 
 func (c *checker) model(id text, name string) {
 	c.text(id, name, "a model's id, such as anthropic.claude-haiku-4-5-20251001-v1:0, or the ARN of an inference profile", modelID.MatchString)
-	if d := c.deployment; id.set() && d.Money && d.Priced != nil && !d.Priced(id.v) {
-		c.wrong(id.line, "%s has no price, and budgets are in money; add it to PRICES", id.v)
+	if d := c.deployment; id.set() && d.Money && d.Price != nil {
+		if _, known := d.Price(id.v, chat.Usage{}); !known {
+			c.wrong(id.line, "%s has no price, and budgets are in money; add it to PRICES", id.v)
+		}
 	}
 }
 

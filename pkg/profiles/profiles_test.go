@@ -38,7 +38,7 @@ func deployment(money bool) Deployment {
 			data, err := json.Marshal(k)
 			return looksIn(data), err
 		},
-		Money: money, Priced: func(model string) bool { return strings.HasPrefix(model, "vendor.") },
+		Money: money, Price: func(model string, _ chat.Usage) (float64, bool) { return 0, strings.HasPrefix(model, "vendor.") },
 	}
 }
 
@@ -107,4 +107,18 @@ func outcome(data, ask []byte, money bool) []byte {
 		fmt.Fprintf(&b, "%s: %s\n", strings.TrimSpace(line), p)
 	}
 	return b.Bytes()
+}
+
+// The example that people copy is right.
+func TestGuide(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/profiles.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(guide), "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	s, err := Load("docs/profiles.md", []byte(example), Deployment{})
+	if err != nil || len(s.Names()) < 3 {
+		t.Errorf("%v", err)
+	}
 }

@@ -41,10 +41,10 @@ type Deployment struct {
 	// Open returns what looks up in k, nil for nothing; an error of it is a mistake
 	// in the file. A nil Open is for a check alone.
 	Open func(k Knowledge) (pipeline.Retriever, error)
-	// Money says that budgets are in money instead of tokens. Priced then reports
-	// whether the price of a model is known: one without would cost nothing.
-	Money  bool
-	Priced func(model string) bool
+	// Money says that budgets are in money instead of tokens. Price then knows what
+	// models cost: one without a price would cost nothing.
+	Money bool
+	Price func(model string, u chat.Usage) (cost float64, ok bool)
 	// Try is a profile that the local page has, whatever it matches; "" is none.
 	Try string
 }

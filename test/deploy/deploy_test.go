@@ -22,13 +22,21 @@ func readTemplate(t *testing.T) *stack.Template {
 var everything = map[string]string{
 	"Platforms": "slack+dingtalk", "FallbackFoundationModelId": "amazon.nova-2-lite-v1:0",
 	"OtherFoundationModelId": "amazon.nova-2-pro-v1:0",
-	"CreateKnowledgeBase":    "true", "KnowledgeConfluenceUrl": "https://example.atlassian.net",
+	"ProfilesParameter":      "/parley/profiles", "ProfileModelArns": profileModel + "," + profileModel + "-fast",
+	"ProfileKnowledgeBaseArns": profileBase,
+	"CreateKnowledgeBase":      "true", "KnowledgeConfluenceUrl": "https://example.atlassian.net",
 	"KnowledgeConfluenceSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:c",
 	"KnowledgeWebUrl":              "https://example.com/docs", "CreateGuardrail": "true", "Approvers": "U012ABCDEF",
 	"AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms", "CustomerManagedKey": "true",
 	"Tracing": "true", "ModelInvocationLogging": "true", "ConnectorImage": "example/parley:1",
 	"ConnectorPlatforms": "slack+dingtalk",
 }
+
+// What the profiles of an installation may use besides.
+const (
+	profileModel = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/terraform"
+	profileBase  = "arn:aws:bedrock:us-east-1:123456789012:knowledge-base/TERRAFORM1"
+)
 
 // installations are the parameters that the tests look at the template with.
 var installations = map[string]map[string]string{

@@ -98,7 +98,8 @@ func (a account) needs(r *http.Request, body []byte) (service string, all []perm
 	case prefix == "secretsmanager":
 		return "secretsmanager", []permission{{"secretsmanager:" + operation, in.SecretID}}, nil
 	case prefix == "AmazonSSM":
-		return "ssm", []permission{{"ssm:" + operation, a.arn("ssm", "parameter/"+in.Name)}}, nil
+		name, _, _ := strings.Cut(strings.TrimPrefix(in.Name, "/"), ":") // a version is no resource
+		return "ssm", []permission{{"ssm:" + operation, a.arn("ssm", "parameter/"+name)}}, nil
 	case strings.HasPrefix(r.URL.Path, "/model/"):
 		id, err := url.PathUnescape(strings.Split(r.URL.EscapedPath(), "/")[2])
 		return "bedrock", []permission{{"bedrock:InvokeModelWithResponseStream", a.arn("bedrock", "inference-profile/"+id)}}, err

@@ -171,6 +171,12 @@ func (r *resolver) call(name string, argument any) any {
 		return r.t.Mappings[list[0].(string)][fmt.Sprint(r.value(list[1]))][fmt.Sprint(r.value(list[2]))]
 	case "Fn::GetAZs":
 		return []any{r.pseudo["AWS::Region"] + "a", r.pseudo["AWS::Region"] + "b"}
+	case "Fn::Split":
+		var parts []any
+		for part := range strings.SplitSeq(fmt.Sprint(r.value(list[1])), list[0].(string)) {
+			parts = append(parts, part)
+		}
+		return parts
 	case "Fn::Select":
 		i, err := r.value(list[0]).(json.Number).Int64()
 		if err != nil {
