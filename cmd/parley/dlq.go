@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -103,13 +102,9 @@ func printLetters(w io.Writer, letters []pipeline.Letter, complete bool) error {
 		_, err := fmt.Fprintln(w, "No dead letters.")
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "REF\tQUEUE\tREASON\tATTEMPTS\tFIRST SEEN\tTOLD\tCONVERSATION")
+	printHead(w)
 	for _, l := range letters {
-		printLetter(t, l)
-	}
-	if err := t.Flush(); err != nil {
-		return err
+		printLetter(w, l)
 	}
 	least := ""
 	if !complete {
@@ -119,13 +114,22 @@ func printLetters(w io.Writer, letters []pipeline.Letter, complete bool) error {
 	return err
 }
 
+// row is a line of the table, as wide while letters are watched as in a list.
+const row = "%-8s  %-8s  %-10s  %8v  %-16s  %-4s  %s\n"
+
+func printHead(w io.Writer) {
+	fmt.Fprintf(w, row, "REF", "QUEUE", "REASON", "ATTEMPTS", "FIRST SEEN", "TOLD", "CONVERSATION")
+}
+
 func printLetter(w io.Writer, l pipeline.Letter) {
-	told := "no"
+	ref, told := l.Ref, "no"
+	if ref == "" {
+		ref = l.ID // it cannot be read; "show" and "drop" take this, too
+	}
 	if l.Told {
 		told = "yes"
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", l.Ref, l.Queue, l.Reason, l.Attempts,
-		l.FirstSeen.Local().Format("2006-01-02 15:04"), told, l.Conversation)
+	fmt.Fprintf(w, row, ref, l.Queue, l.Reason, l.Attempts, l.FirstSeen.Local().Format("2006-01-02 15:04"), told, l.Conversation)
 }
 
 // watchLetters prints letters as they appear, until interrupted.
@@ -134,6 +138,7 @@ func watchLetters(ctx context.Context, w io.Writer, o *pipeline.Operator, filter
 	every := time.NewTicker(2 * time.Second)
 	defer every.Stop()
 	fmt.Fprintln(w, "Watching for dead letters; Ctrl-C ends.")
+	printHead(w)
 	for {
 		letters, _, err := o.List(ctx, filter)
 		if ctx.Err() != nil {

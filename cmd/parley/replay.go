@@ -198,7 +198,7 @@ it was, when, and why it had failed, but not what the person wrote.`,
 					return err
 				}
 				if !yes {
-					question := fmt.Sprintf("Drop %d letters for good? The people who asked will get no answer.", len(letters))
+					question := fmt.Sprintf("Drop %d for good? The people who asked will get no answer.", len(letters))
 					if ok, err := confirm(c, question); err != nil || !ok {
 						return err
 					}

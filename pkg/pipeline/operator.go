@@ -313,9 +313,9 @@ func (o *Operator) Story(ctx context.Context, l Letter) ([]Event, error) {
 		return nil, err
 	}
 	add(k.FirstClaim, "first claimed")
-	add(k.LastClaim, "last claimed, %d tries before", k.Tries)
+	add(k.LastClaim, "last claimed, as try %d", k.Tries+1)
 	if k.Rev > 0 {
-		add(k.UpdatedAt, "case is %s %s %s", orNone(string(k.State)), k.Reason, k.Detail)
+		add(k.UpdatedAt, "case is %s%s", orNone(string(k.State)), because(string(k.Reason), k.Detail))
 	}
 	if k.State == CaseAnswered {
 		t, ok, err := o.Memory.Turn(ctx, k.Turn)
@@ -331,11 +331,26 @@ func (o *Operator) Story(ctx context.Context, l Letter) ([]Event, error) {
 		return nil, err
 	}
 	if placed.Rev > 0 {
-		add(placed.UpdatedAt, "shown: %s in %d posts (%s)", orNone(string(placed.Kind)), len(placed.At.Posts), orNone(placed.At.Mode))
+		add(placed.UpdatedAt, "shown: %s (posts: %d)", orNone(string(placed.Kind)), len(placed.At.Posts))
 	}
-	add(l.LastTried, "buried in %s after %d attempts: %s %s", l.Queue, l.Attempts, l.Reason, l.Error)
+	buried := l.LastTried
+	if sent := l.delivery.SentAt; sent.After(buried) {
+		buried = sent
+	}
+	add(buried, "buried in %s at attempt %d%s", l.Queue, l.Attempts, because(l.Reason, l.Error))
 	slices.SortStableFunc(story, func(a, b Event) int { return a.At.Compare(b.At) })
 	return story, nil
+}
+
+// because says why, once: an error's chain begins with its reason.
+func because(reason, detail string) string {
+	switch {
+	case detail == "" && reason == "":
+		return ""
+	case strings.HasPrefix(detail, reason):
+		return ": " + detail
+	}
+	return ": " + strings.TrimSuffix(reason+": "+detail, ": ")
 }
 
 func orNone(s string) string {
