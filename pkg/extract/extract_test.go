@@ -3,6 +3,7 @@ package extract
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
 	"compress/zlib"
 	"errors"
 	"fmt"
@@ -63,6 +64,30 @@ func TestBombs(t *testing.T) {
 		if d, err := Read(name, data); !errors.Is(err, ErrTooLarge) || d.Text != "" {
 			t.Errorf("%s: %d bytes of text, error %v", name, len(d.Text), err)
 		}
+	}
+}
+
+// A document that is larger than its archive says is damaged, and what it says
+// before that is all that is unpacked of it.
+func TestBombThatLies(t *testing.T) {
+	var packed, b bytes.Buffer
+	f, err := flate.NewWriter(&packed, flate.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(f, `<w:document><w:p><w:t>`+strings.Repeat(" ", 1<<20))
+	f.Close()
+	z := zip.NewWriter(&b)
+	w, err := z.CreateRaw(&zip.FileHeader{Name: document, Method: zip.Deflate, CompressedSize64: uint64(packed.Len()), UncompressedSize64: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(packed.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	z.Close()
+	if d, err := Read("liar.docx", b.Bytes()); !errors.Is(err, ErrDamaged) || len(d.Text) > 100 {
+		t.Errorf("%d bytes of text, error %v", len(d.Text), err)
 	}
 }
 
