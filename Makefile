@@ -31,11 +31,11 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod
 vuln: ## known vulnerabilities; needs the vulnerability database
 	@scripts/vuln
 
-torture: ## kill the program 50 times at random moments, under the race detector too; and many random histories
+# What the ordinary tests do, many times over; the race detector has had its turn there.
+torture: ## kill the program 50 times at random moments, replay 1,000 letters, play many random histories
 	E2E_KILLS=50 $(GO) test -count=1 -run RealBinary -v ./test/e2e
-	$(GO) test -race -timeout 40m -count=1 ./test/e2e ./test/torture
 	$(GO) test -timeout 40m -count=1 ./test/explore -explore.random 3000
-	$(GO) test -timeout 40m -count=1 ./test/torture -torture.letters 1000
+	$(GO) test -timeout 40m -count=1 -run 'AfterAnOutage|RandomHistories' ./test/torture -torture.letters 1000 -torture.random 100
 
 mutate: ## break every guard of the protocol; fails if no test notices (minutes)
 	$(GO) test ./test/mutate -mutate -count=1 -v -timeout 90m

@@ -6,12 +6,14 @@ import (
 	"os"
 	"runtime/debug"
 	"testing"
+
+	"parley/test/raced"
 )
 
 var (
 	deviations = flag.Int("explore.deviations", 1, "run all histories with so many deviations from the default schedule, 1 or 2")
 	most       = flag.Int("explore.pairs", 200, "try two deviations where one alone makes no more histories than this")
-	randoms    = flag.Int("explore.random", 300, "random histories to run for each scenario")
+	randoms    = flag.Int("explore.random", raced.Or(300, 20), "random histories to run for each scenario")
 	firstSeed  = flag.Uint64("explore.seed", 1, "seed of the first random history")
 )
 
@@ -23,6 +25,9 @@ func TestMain(m *testing.M) {
 
 // TestAllSmallHistories runs every history within the given number of deviations.
 func TestAllSmallHistories(t *testing.T) {
+	if raced.On {
+		t.Skip("these are the same with the race detector; the random ones are a sample")
+	}
 	for i := range scenarios {
 		s := &scenarios[i]
 		t.Run(s.name, func(t *testing.T) {

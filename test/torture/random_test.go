@@ -11,11 +11,12 @@ import (
 	"parley/pkg/demo"
 	"parley/pkg/pipeline"
 	"parley/pkg/slack/slacktest"
+	"parley/test/raced"
 	"parley/test/world"
 )
 
 var (
-	histories = flag.Int("torture.random", 10, "random histories to play in each form")
+	histories = flag.Int("torture.random", raced.Or(10, 3), "random histories to play in each form")
 	firstSeed = flag.Uint64("torture.seed", 1, "seed of the first random history")
 )
 

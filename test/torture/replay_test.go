@@ -16,10 +16,11 @@ import (
 	"parley/pkg/pipeline"
 	"parley/pkg/pipelinetest"
 	"parley/pkg/slack/slacktest"
+	"parley/test/raced"
 	"parley/test/world"
 )
 
-var letters = flag.Int("torture.letters", 200, "dead letters to replay at once")
+var letters = flag.Int("torture.letters", raced.Or(200, 40), "dead letters to replay at once")
 
 // eachForm runs test on both forms.
 func eachForm(t *testing.T, o world.Options, test func(w *world.World)) {
