@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -117,16 +118,12 @@ func (a *attempt) reserve(ctx context.Context, p Prompt) error {
 
 // note records in the case that h has been reserved.
 func (a *attempt) note(ctx context.Context, h Hold) error {
-	tried := false
-	_, err := a.w.ledger().settleAt(ctx, a.m.ID, Effects{}, func(k Case) (Case, error) {
-		next, err := k.held(a.k.Fence, h)
-		tried = tried || err == nil
-		return next, err
-	})
+	ctx = context.WithoutCancel(ctx) // to be sure whether it was recorded
+	_, err := a.w.ledger().settleAt(ctx, a.m.ID, Effects{}, func(k Case) (Case, error) { return k.held(a.k.Fence, h) })
 	switch {
 	case err == nil:
 		a.hold = h
-	case !tried: // else it may stand there, and whoever ends the case gives it back
+	case !errors.Is(err, errUnsure): // else it may stand there, and whoever ends the case gives it back
 		a.w.settleAll(ctx, h.Scopes, h.Day, -h.Amount)
 	}
 	return err

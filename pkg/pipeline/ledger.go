@@ -26,9 +26,16 @@ const (
 
 // update applies change to the case of a message until it is stored. change may
 // be called several times; it returns errUnchanged to leave the record alone. An
-// error of change ends the update and is returned with the case it met.
-func (l ledger) update(ctx context.Context, id string, change func(Case) (Case, Effects, error)) (Case, error) {
+// error of change ends the update and is returned with the case it met; it is
+// errUnsure, too, if a write before may have taken effect.
+func (l ledger) update(ctx context.Context, id string, change func(Case) (Case, Effects, error)) (k Case, err error) {
 	nonce := rand.Text()
+	unsure := false
+	defer func() {
+		if err != nil && unsure {
+			err = errors.Join(err, errUnsure)
+		}
+	}()
 	var doubt error
 	for conflicts, doubts := 0, 0; conflicts < maxConflicts && doubts < maxDoubts; {
 		current, err := l.cases.LoadCase(ctx, id)
@@ -57,7 +64,7 @@ func (l ledger) update(ctx context.Context, id string, change func(Case) (Case, 
 		case errors.Is(err, ErrConflict):
 			conflicts++
 		default:
-			doubt = err
+			doubt, unsure = err, true
 			doubts++
 		}
 		if ctx.Err() != nil {
@@ -72,6 +79,10 @@ func (l ledger) update(ctx context.Context, id string, change func(Case) (Case, 
 
 // errUnchanged tells update that there is nothing to write.
 var errUnchanged = errors.New("unchanged")
+
+// errUnsure: a write that seemed to fail may have taken effect before somebody else
+// changed the case.
+var errUnsure = errors.New("an earlier write may have taken effect")
 
 // claim takes the case of m's message for owner, and says what it met. An edit
 // that arrived before the question wins over the text in c.

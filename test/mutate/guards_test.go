@@ -87,7 +87,7 @@ var guards = []guard{
 	},
 	{
 		"note", "a reservation whose note seemed to fail is given back twice",
-		pkg + "budget.go", "case !tried:", "case !tried || true:", nil,
+		pkg + "budget.go", "case !errors.Is(err, errUnsure):", "default:", nil,
 	},
 	{
 		"release", "a deleted question keeps its reservation",
