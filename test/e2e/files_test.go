@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -36,8 +37,27 @@ func (s fileStore) RoundTrip(r *http.Request) (*http.Response, error) {
 		if s.w.fileFault != nil {
 			return nil, s.w.fileFault
 		}
+		resp, err := s.next.RoundTrip(r)
+		if err == nil {
+			resp.Body = metered{resp.Body, s.w}
+		}
+		return resp, err
 	}
 	return s.next.RoundTrip(r)
+}
+
+// metered counts the bytes that are read of files.
+type metered struct {
+	io.ReadCloser
+	w *world
+}
+
+func (m metered) Read(p []byte) (int, error) {
+	n, err := m.ReadCloser.Read(p)
+	m.w.mu.Lock()
+	m.w.fileBytes += n
+	m.w.mu.Unlock()
+	return n, err
 }
 
 // downloads is how many files were read from Slack.
@@ -118,6 +138,28 @@ func TestUnreadableFiles(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A file may be larger than its event says: what is read of it ends at the limit, and
+// the others are answered from.
+func TestFileLiesAboutItsSize(t *testing.T) {
+	t.Parallel()
+	inWorld(t, worldOptions{}, func(w *world) {
+		p := w.boot(nil)
+		liar := slacktest.File{Name: "small.txt", MIME: "text/plain", Data: []byte(strings.Repeat("x", 30<<20)), Claims: 100}
+		q, event := w.share("C1", "", "how much does research get?", liar, slacktest.File{Name: "budget.txt", MIME: "text/plain", Data: []byte(budget)})
+		p.accept(event)
+		text := w.settled(time.Minute, "C1", q.TS, 1)[0]
+		if !strings.Contains(text, "12 million") || !strings.Contains(text, "small.txt") || !strings.Contains(text, "larger than 4.5 MB") {
+			t.Errorf("answered %q", text)
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.fileReads != 2 || w.fileBytes > 5<<20 {
+			t.Errorf("%d bytes were read of %d files", w.fileBytes, w.fileReads)
+		}
+		p.stop()
+	})
 }
 
 // Of many files the first five are read, and the rest are named.

@@ -80,6 +80,10 @@ func (p *process) build(log *slog.Logger) *pipeline.System {
 	if config.Profile.Retriever == nil {
 		config.Profile.Retriever = w.opts.docs
 	}
+	var knowledge pipeline.Knowledge
+	if w.opts.knowledge != nil {
+		knowledge = shelf{w.opts.knowledge, faults}
+	}
 	return &pipeline.System{
 		Requests: channel(sqlitestore.Requests), Control: channel(sqlitestore.Control), Replies: channel(sqlitestore.Replies),
 		Cases: faults.Cases(store), Memory: faults.Memory(store), Deliveries: faults.Deliveries(store),
@@ -87,7 +91,7 @@ func (p *process) build(log *slog.Logger) *pipeline.System {
 		Parsers: map[string]pipeline.Parser{slack.PathEvents: parser, slack.PathCommands: parser, slack.PathInteractions: parser},
 		Posters: map[chat.Platform]pipeline.Poster{chat.Slack: api.Poster()},
 		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: api.Reader()},
-		Extract: extract.Text, Knowledge: w.opts.knowledge,
+		Extract: extract.Text, Knowledge: knowledge,
 		Metrics: w, Workers: w.opts.workers, Config: config, Log: log,
 	}
 }
@@ -147,6 +151,20 @@ func (r *recorder) Header() http.Header { return r.header }
 func (r *recorder) WriteHeader(s int)   { r.status = s }
 func (r *recorder) Write(p []byte) (int, error) {
 	return r.body.Write(p)
+}
+
+// shelf passes calls of the knowledge through a process that may die.
+type shelf struct {
+	next   pipeline.Knowledge
+	faults *pipelinetest.Faults
+}
+
+func (s shelf) Ingest(ctx context.Context, d pipeline.Document) error {
+	return s.faults.Call(ctx, "knowledge.Ingest", func(ctx context.Context) error { return s.next.Ingest(ctx, d) })
+}
+
+func (s shelf) Forget(ctx context.Context, id string) error {
+	return s.faults.Call(ctx, "knowledge.Forget", func(ctx context.Context) error { return s.next.Forget(ctx, id) })
 }
 
 // faulty passes calls of the Web API through a process that may die.

@@ -38,6 +38,7 @@ type world struct {
 	mu        sync.Mutex
 	calls     []*modelCall // guarded by mu
 	fileReads int          // guarded by mu
+	fileBytes int          // guarded by mu; read of files
 	measured  []string     // names and labels, guarded by mu
 }
 

@@ -1,6 +1,7 @@
 package slacktest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ type File struct {
 	Name string
 	MIME string
 	Data []byte
+	// Claims is the size that events and files.info tell, if it is not that of Data.
+	Claims int
 	// External files live elsewhere: URL is theirs.
 	External bool
 	URL      string
@@ -43,7 +46,7 @@ func (s *Server) AddFile(f File) File {
 // fileObject is a file as messages and files.info show it. s.mu is held.
 func (s *Server) fileObject(f *File) answer {
 	a := answer{
-		"id": f.ID, "name": f.Name, "title": f.Name, "mimetype": f.MIME, "size": len(f.Data), "mode": "hosted",
+		"id": f.ID, "name": f.Name, "title": f.Name, "mimetype": f.MIME, "size": cmp.Or(f.Claims, len(f.Data)), "mode": "hosted",
 		"is_external": f.External, "file_access": "visible", "url_private": f.URL, "url_private_download": f.URL,
 	}
 	if f.External {

@@ -53,6 +53,11 @@ func Sign(secret string, body []byte, at time.Time) http.Header {
 	return h
 }
 
+// Again is i sent anew: the same body, signed at this moment.
+func (s *Server) Again(i Inbound) Inbound {
+	return s.signed(i.Path, i.Header.Get("Content-Type"), i.Body)
+}
+
 func (s *Server) signed(path, contentType string, body []byte) Inbound {
 	h := Sign(s.opt.SigningSecret, body, s.opt.Now())
 	h.Set("Content-Type", contentType)
