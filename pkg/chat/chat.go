@@ -111,6 +111,7 @@ const (
 	KindForget     Kind = "forget"     // remove what was remembered of this thread
 	KindApprove    Kind = "approve"    // what Subject proposes to keep may be kept
 	KindReject     Kind = "reject"     // it may not
+	KindPassages   Kind = "passages"   // show what the answer to Subject, or the newest, relies on
 	KindEdited     Kind = "edited"     // Subject now reads Text
 	KindDeleted    Kind = "deleted"    // Subject was withdrawn by its author
 	KindOpened     Kind = "opened"     // opened Parley, and has said nothing yet
@@ -121,7 +122,7 @@ const (
 // conversation's questions: they travel on the control queue.
 func (k Kind) Control() bool {
 	switch k {
-	case KindStop, KindEdited, KindDeleted, KindRetry, KindRegenerate, KindFeedback, KindOpened, KindHome:
+	case KindStop, KindEdited, KindDeleted, KindRetry, KindRegenerate, KindFeedback, KindPassages, KindOpened, KindHome:
 		return true
 	}
 	return false

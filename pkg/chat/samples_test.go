@@ -56,6 +56,7 @@ func sampleMessages() map[string]Message {
 			m.ID, m.Text, m.Token = sampleID, "again", &Token{Fence: 1780000000123, At: sampleTime}
 		}),
 		"message_reset":         gesture(KindReset, func(m *Message) { m.Text = "reset" }),
+		"message_passages":      gesture(KindPassages, func(m *Message) { m.Subject = sampleID }),
 		"message_help":          gesture(KindHelp, nil),
 		"message_usage":         gesture(KindUsage, nil),
 		"message_stop":          gesture(KindStop, func(m *Message) { m.Subject = sampleID }),

@@ -13,6 +13,7 @@ var words = map[string]Kind{
 	"stop": KindStop, "停止": KindStop,
 	"retry": KindRetry, "重试": KindRetry,
 	"usage": KindUsage, "用量": KindUsage,
+	"sources": KindPassages, "show sources": KindPassages, "出处": KindPassages, "来源": KindPassages,
 	"remember this thread": KindRemember, "记住这个讨论": KindRemember,
 	"approve": KindApprove, "批准": KindApprove,
 	"reject": KindReject, "驳回": KindReject,

@@ -82,6 +82,8 @@ func (c *Control) do(ctx context.Context, m chat.Message) error {
 		return c.again(ctx, m)
 	case chat.KindFeedback:
 		return c.feedback(ctx, m)
+	case chat.KindPassages:
+		return c.passages(ctx, m)
 	case chat.KindOpened:
 		r := replyTo(m, 1, chat.Opened)
 		r.Seq, r.Language = 1, c.language(m)

@@ -17,6 +17,7 @@ const (
 	ActionStop       = "parley_stop"
 	ActionApprove    = "parley_approve" // of what would be remembered
 	ActionReject     = "parley_reject"
+	ActionPassages   = "parley_passages" // what the answer relies on
 	ActionFeedback   = "parley_feedback" // a feedback_buttons element; Verdict is set
 	// ActionModel begins the ids of the buttons that ask another model, which
 	// have to differ within a block; Model is set.

@@ -138,7 +138,8 @@ func (p *Parser) parseActions(i *interaction, now time.Time) (pipeline.Parsed, e
 var actionKinds = map[string]chat.Kind{
 	ActionRetry: chat.KindRetry, ActionRegenerate: chat.KindRegenerate,
 	ActionApprove: chat.KindApprove, ActionReject: chat.KindReject,
-	ActionStop: chat.KindStop, ActionFeedback: chat.KindFeedback, ActionComment: chat.KindFeedback,
+	ActionPassages: chat.KindPassages,
+	ActionStop:     chat.KindStop, ActionFeedback: chat.KindFeedback, ActionComment: chat.KindFeedback,
 }
 
 // decode reads what the element used at a place is about.

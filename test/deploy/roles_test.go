@@ -90,6 +90,7 @@ var roles = map[string][]grant{
 		{"dynamodb:UpdateItem", "Table.Arn", "dynamostore: the stop marker"},
 		{"ssm:GetParameter", "arn:aws:ssm:us-east-1:123456789012:parameter/parley/profiles", "the profiles: which budget the Home tab shows"},
 		{"dynamodb:DeleteItem", "Table.Arn", "dynamostore: a withdrawn turn"},
+		{"dynamodb:Query", "Table.Arn", "dynamostore: the newest turn, for its passages"},
 	}),
 	"ScheduleRole": {{"sqs:SendMessage", "SyncQueue.Arn", "Scheduler begins a round"}},
 	"SyncRole": slices.Concat(logs("SyncLogs"), polls("SyncQueue"), []grant{

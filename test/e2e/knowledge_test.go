@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"iter"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,8 @@ import (
 	"parley/pkg/demo"
 	"parley/pkg/docindex"
 	"parley/pkg/pipeline"
+	"parley/pkg/slack"
+	"parley/pkg/slack/slacktest"
 )
 
 // gullible does what a passage tells it to: the demo's script for whatever word of
@@ -169,4 +173,86 @@ func TestFollowUpIsFound(t *testing.T) {
 		}
 		p.stop()
 	})
+}
+
+// The passages that an answer relies on are shown on demand, to the person who asks for
+// them alone: by a button, also under an old answer, or by a word about the newest one.
+// They are not for people of other organisations.
+func TestPassagesOnDemand(t *testing.T) {
+	t.Parallel()
+	const quote = "Five days of annual leave can be carried over until the end of March."
+	docs := found(func(query string) ([]pipeline.Passage, error) {
+		if !strings.Contains(query, "leave") {
+			return nil, nil
+		}
+		p := pipeline.Passage{Text: quote}
+		p.Citation.Title, p.Citation.Heading, p.Citation.Page, p.Citation.Quote = "Handbook", "Carrying over", 7, quote+"\n[more](https://evil.example)"
+		return []pipeline.Passage{p}, nil
+	})
+	inWorld(t, worldOptions{docs: docs}, func(w *world) {
+		p := w.boot(nil)
+		root, event := w.mention("C1", "", "How many days of annual leave can be carried over?")
+		p.accept(event)
+		w.settled(time.Minute, "C1", root.TS, 1)
+		press := w.press("C1", root.TS, slack.ActionPassages, bob)
+		outsider := w.press("C1", root.TS, slack.ActionPassages, ann)
+		_, event = w.mention("C1", root.TS, "where is the printer of the office?")
+		p.accept(event)
+		w.settled(time.Minute, "C1", root.TS, 2)
+		p.stop()
+		p = w.boot(nil) // nothing of it is kept in a process
+
+		p.accept(press)
+		p.accept(press)
+		w.within(time.Minute, "settled", w.quiet)
+		shown := w.slack.Ephemeral("C1", bob)
+		if len(shown) != 1 || !strings.Contains(shown[0].Text(), quote) || !strings.Contains(shown[0].Text(), "[1] Handbook › Carrying over, p. 7") {
+			t.Fatalf("Bob is shown %+v", shown)
+		}
+		if strings.Count(shown[0].Text(), "\n> ") != 1 {
+			t.Errorf("the passage leaves its quotation: %q", shown[0].Text())
+		}
+		_, event = w.mention("C1", root.TS, "sources")
+		p.accept(event)
+		if texts := w.settled(time.Minute, "C1", root.TS, 3); !strings.Contains(texts[2], "no passages") {
+			t.Errorf("the newest answer has no sources, but: %q", texts[2])
+		}
+		other, event := w.mention("C1", "", "how much leave is there?")
+		p.accept(event)
+		w.settled(time.Minute, "C1", other.TS, 1)
+		_, event = w.mention("C1", other.TS, "出处")
+		p.accept(event)
+		if texts := w.settled(time.Minute, "C1", other.TS, 2); !strings.Contains(texts[1], quote) || !strings.Contains(texts[1], "原文") {
+			t.Errorf("the word is answered %q", texts[1])
+		}
+		p.accept(foreign(t, outsider))
+		w.within(time.Minute, "settled", w.quiet)
+		if said := w.slack.Ephemeral("C1", ann); len(said) != 1 || strings.Contains(said[0].Text(), quote) {
+			t.Errorf("an outsider is shown %+v", said)
+		}
+		p.stop()
+	})
+}
+
+// foreign makes a press one of a person of another organisation.
+func foreign(t *testing.T, in slacktest.Inbound) slacktest.Inbound {
+	t.Helper()
+	form, err := url.ParseQuery(string(in.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var payload map[string]any
+	if err := json.Unmarshal([]byte(form.Get("payload")), &payload); err != nil {
+		t.Fatal(err)
+	}
+	payload["user"].(map[string]any)["team_id"] = "T0OTHER0001"
+	data, err := json.Marshal(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Body = []byte(url.Values{"payload": {string(data)}}.Encode())
+	header := slacktest.Sign(slacktest.DefaultSecret, in.Body, time.Now())
+	header.Set("Content-Type", in.Header.Get("Content-Type"))
+	in.Header = header
+	return in
 }

@@ -510,10 +510,10 @@ func TestStoppedAndSources(t *testing.T) {
 	defer r.done()
 	m := r.ask(dingtest.Inbound{})
 	stopped := r.reply(m, chat.Stopped, "Half an ans")
-	stopped.Citations = []chat.Citation{{Number: 1, Title: "A [guide]", URL: "https://docs.example/a"}, {Number: 2, Title: "B", URL: "javascript:x", Page: 3}}
+	stopped.Citations = []chat.Citation{{Number: 1, Title: "A [guide]", URL: "https://docs.example/a"}, {Number: 2, Title: "B", Heading: "Part [two]", URL: "javascript:x", Page: 3, Quote: "word for word"}}
 	r.must(stopped)
 	text := r.dt.Posts(staff)[0].Text
-	for _, want := range []string{"Half an ans", "_Stopped._", "[1] [A (guide)](https://docs.example/a)", "[2] B (3)"} {
+	for _, want := range []string{"Half an ans", "_Stopped._", "[1] [A (guide)](https://docs.example/a)", "[2] B › Part (two) (3)", "Say **sources** to read the passages."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in %q", want, text)
 		}

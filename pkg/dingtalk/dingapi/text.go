@@ -78,11 +78,15 @@ func (w *work) sources() string {
 		return ""
 	}
 	var b strings.Builder
+	quotes := false
 	fmt.Fprintf(&b, "\n\n**%s**\n", w.say("sources"))
 	for _, c := range w.reply.Citations {
 		title := inline(c.Title)
 		if title == "" {
 			title = inline(c.URL)
+		}
+		if c.Heading != "" {
+			title += " › " + inline(c.Heading)
 		}
 		if c.Page > 0 {
 			title += fmt.Sprintf(" (%d)", c.Page)
@@ -91,6 +95,10 @@ func (w *work) sources() string {
 			title = "[" + title + "](" + c.URL + ")"
 		}
 		fmt.Fprintf(&b, "\n[%d] %s\n", c.Number, title)
+		quotes = quotes || c.Quote != ""
+	}
+	if quotes { // a message has no button that could show them
+		fmt.Fprintf(&b, "\n%s\n", w.say("passages.word"))
 	}
 	return b.String()
 }

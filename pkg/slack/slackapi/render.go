@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -225,6 +226,9 @@ func (a *answer) again() []slack.Block {
 		}
 	}
 	v := slackin.ButtonValue{Subject: a.r.MessageID, Fence: a.r.Fence, Conversation: a.r.Conversation}
+	if slices.ContainsFunc(a.r.Citations, func(c chat.Citation) bool { return c.Quote != "" }) {
+		add(slackin.ActionPassages, a.words.Say("passages.show"), v)
+	}
 	add(slackin.ActionRegenerate, a.words.Say("regenerate"), v)
 	for i, name := range a.r.Choices {
 		v.Model = name
