@@ -47,6 +47,7 @@ type local struct {
 	chat    config.Chat
 	models  config.Model
 	limits  config.Limits
+	admins  config.Admins
 	store   *sqlitestore.Store
 	system  *pipeline.System
 	hub     *webchat.Hub
@@ -64,7 +65,7 @@ type local struct {
 func openLocal(ctx context.Context, f localFlags) (*local, error) {
 	l := &local{flags: f}
 	var level config.Log
-	if err := errors.Join(config.Load(&l.chat), config.Load(&l.models), config.Load(&l.limits), config.Load(&level), config.Load(&l.at)); err != nil {
+	if err := errors.Join(config.Load(&l.chat), config.Load(&l.models), config.Load(&l.limits), config.Load(&l.admins), config.Load(&level), config.Load(&l.at)); err != nil {
 		return nil, configMistake(err)
 	}
 	l.at.File = cmp.Or(f.profiles, l.at.File)
@@ -93,7 +94,7 @@ func openLocal(ctx context.Context, f localFlags) (*local, error) {
 		Requests: channel(store, sqlitestore.Requests),
 		Control:  channel(store, sqlitestore.Control),
 		Replies:  channel(store, sqlitestore.Replies),
-		Cases:    store, Memory: store, Deliveries: store, Quotas: store, Price: price,
+		Cases:    store, Memory: store, Deliveries: store, Quotas: store, People: store, Price: price,
 		Model:   model,
 		Parsers: map[string]pipeline.Parser{},
 		Posters: map[chat.Platform]pipeline.Poster{},
@@ -103,6 +104,7 @@ func openLocal(ctx context.Context, f localFlags) (*local, error) {
 		Log:     l.log,
 		Metrics: logMetrics{l.log},
 	}
+	l.system.Admins, l.system.Operator, l.system.Watched = l.admins.IDs, localOperator(store), localWatched(store)
 	if err := errors.Join(l.platforms(ctx), l.remember(ctx), l.knowledge(ctx), l.profiles(ctx)); err != nil {
 		return nil, errors.Join(err, l.close())
 	}

@@ -39,15 +39,32 @@ func withOperator(ctx context.Context, f *letterFlags, do func(*pipeline.Operato
 	if err != nil {
 		return err
 	}
-	o := &pipeline.Operator{Cases: store, Memory: store, Deliveries: store}
-	for _, name := range []string{sqlitestore.Requests, sqlitestore.Control, sqlitestore.Replies} {
-		o.Queues = append(o.Queues, pipeline.DeadQueue{Name: name, Dead: store.DeadLetters(name), Source: store.Queue(name)})
-	}
-	err = do(o)
+	err = do(localOperator(store))
 	if closeErr := store.Close(); err == nil {
 		err = closeErr
 	}
 	return err
+}
+
+// localQueues are the queues of a data file.
+var localQueues = []string{sqlitestore.Requests, sqlitestore.Control, sqlitestore.Replies}
+
+// localOperator works on the dead letters of a data file.
+func localOperator(store *sqlitestore.Store) *pipeline.Operator {
+	o := &pipeline.Operator{Cases: store, Memory: store, Deliveries: store}
+	for _, name := range localQueues {
+		o.Queues = append(o.Queues, pipeline.DeadQueue{Name: name, Dead: store.DeadLetters(name), Source: store.Queue(name)})
+	}
+	return o
+}
+
+// localWatched are the queues of a data file, to be counted.
+func localWatched(store *sqlitestore.Store) []pipeline.Watched {
+	var all []pipeline.Watched
+	for _, name := range localQueues {
+		all = append(all, pipeline.Watched{Name: name, Queue: store.Queue(name), Dead: store.DeadLetters(name)})
+	}
+	return all
 }
 
 // openData opens a data file that exists, beside whatever process serves it.

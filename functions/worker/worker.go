@@ -39,10 +39,9 @@ func (d deployment) control(ctx context.Context) (*sqslambda.Batch, error) {
 	}
 	queues := sqs.NewFromConfig(d.aws)
 	own := sqsqueue.New(queues, c.Control)
-	user, channel, workspace := h.Budgets()
-	base := pipeline.Profile{
-		Language: c.Language, External: h.AllowExternal(),
-		Budget: pipeline.Budget{User: user, Channel: channel, Workspace: workspace, Money: h.Money()},
+	base, err := homeProfile(c, h)
+	if err != nil {
+		return nil, err
 	}
 	store := d.store(c.Table, c.MemoryDays)
 	stage := d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, base)
@@ -52,7 +51,8 @@ func (d deployment) control(ctx context.Context) (*sqslambda.Batch, error) {
 		d.log.ErrorContext(ctx, "profiles", "err", err)
 	}
 	stage.Profiles = live
-	stage.Home = &pipeline.Home{Meter: pipeline.Meter{Quotas: store}, Replies: stage.Replies, Log: d.log}
+	stage.Home = d.home(store, stage.Replies, h.MemoryTurns, h.MemoryTokens)
+	d.administer(stage.Home, store, queues, c, h)
 	return &sqslambda.Batch{Queue: own, Log: d.log, Handler: func(ctx context.Context, batch []pipeline.Delivery) []pipeline.Settlement {
 		changes.refresh(ctx)
 		return stage.Handle(ctx, batch)
@@ -121,11 +121,13 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 		Visibility: own, Replies: sqsqueue.New(queues, c.Replies), Letters: sqsqueue.New(queues, c.RequestsDead),
 		Control: d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, base), Profiles: live,
 		Model: model, Rewriter: pipeline.ModelRewriter{Model: model}, Readers: readers, Extract: extract.Text, Knowledge: knowledge, Metrics: d.metrics, Log: d.log,
+		People: store,
 		Config: pipeline.WorkerConfig{
 			Profile: base, MaxTokens: m.MaxTokens, MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens, RememberDays: r.Days, Version: d.version,
 			Seats: pipeline.Seats{User: l.UserConcurrency, Workspace: l.WorkspaceConcurrency},
 		},
 	}
+	stage.Control.Home = d.home(store, stage.Replies, t.MemoryTurns, t.MemoryTokens) // for what is replayed
 	return &sqslambda.Batch{Queue: own, Log: d.log, Handler: func(ctx context.Context, batch []pipeline.Delivery) []pipeline.Settlement {
 		now := stage // the prompt and the profiles may have changed since the last event
 		now.Config.Profile.System = prompt.text(ctx)

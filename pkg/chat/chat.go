@@ -134,6 +134,9 @@ type Author struct {
 	Name   string `json:"name,omitempty"`
 	Team   string `json:"team,omitempty"`   // the person's own workspace or organisation
 	Locale string `json:"locale,omitempty"` // BCP 47, where the platform tells
+	// Language is the one the person chose, before what their words or their
+	// platform tell.
+	Language string `json:"language,omitempty"`
 	// External is true for people outside the installation's organisation.
 	External bool `json:"external,omitempty"`
 }

@@ -102,21 +102,32 @@ func sampleReplies() map[string]Reply {
 	rated.Rating = &Rating{Subject: sampleID, Fence: 7, Complaint: "wrong"}
 	home := snapshot(AtHome, 1, "")
 	home.Home = &Home{Note: "Done.", Usage: "you: 12 of 100 (12%)", Unread: []HomePart{HomeUsage}}
+	whole := snapshot(AtHome, 1, "")
+	whole.Home = &Home{
+		Usage: "you: 12", Language: "zh", Model: "Thorough", Models: []string{"Fast", "Thorough"},
+		Recent: []Recalled{{sampleThread, "What is new?", sampleTime, 3}},
+		Admin: &Admin{
+			Version: "1.2.3", More: true, Trouble: "throttled", TroubleAt: sampleTime, PausedUntil: sampleTime,
+			Queues:  []HomeQueue{{"requests", 3, 2, 1}},
+			Letters: []HomeLetter{{"17", "1a2b3c4d", "requests", "model", sampleTime, true}},
+		},
+	}
 	failed := snapshot(Failed, 3, "Sorry.")
 	failed.Reason, failed.Nonce, failed.Again = "throttled", "n1", true
 	return map[string]Reply{
-		"reply_working":   working,
-		"reply_titled":    titled,
-		"reply_opened":    snapshot(Opened, 1, ""),
-		"reply_rated":     rated,
-		"reply_partial":   snapshot(Partial, 2, "| a |"),
-		"reply_final":     final,
-		"reply_choices":   choices,
-		"reply_proposal":  proposal,
-		"reply_failed":    failed,
-		"reply_stopped":   snapshot(Stopped, 4, "As far as"),
-		"reply_notice":    snapshot(Notice, 1, "Done."),
-		"reply_home":      home,
-		"reply_withdrawn": snapshot(Withdrawn, 5, ""),
+		"reply_working":    working,
+		"reply_titled":     titled,
+		"reply_opened":     snapshot(Opened, 1, ""),
+		"reply_rated":      rated,
+		"reply_partial":    snapshot(Partial, 2, "| a |"),
+		"reply_final":      final,
+		"reply_choices":    choices,
+		"reply_proposal":   proposal,
+		"reply_failed":     failed,
+		"reply_stopped":    snapshot(Stopped, 4, "As far as"),
+		"reply_notice":     snapshot(Notice, 1, "Done."),
+		"reply_home":       home,
+		"reply_home_whole": whole,
+		"reply_withdrawn":  snapshot(Withdrawn, 5, ""),
 	}
 }

@@ -21,6 +21,7 @@ type authorV1 struct {
 	Name     string `json:"name,omitempty"`
 	Team     string `json:"team,omitempty"`
 	Locale   string `json:"locale,omitempty"`
+	Language string `json:"language,omitempty"`
 	External bool   `json:"external,omitempty"`
 }
 

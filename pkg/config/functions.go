@@ -56,14 +56,20 @@ func (c *Control) check() error { return within("MEMORY_DAYS", c.MemoryDays, 1, 
 // Home is what the control queue's function needs for people's own pages.
 type Home struct {
 	Budget
-	External string `env:"EXTERNAL" envDefault:"refuse"`
+	Admins
+	External     string `env:"EXTERNAL" envDefault:"refuse"`
+	Choices      string `env:"MODEL_CHOICES"` // their names are offered
+	MemoryTurns  int    `env:"MEMORY_TURNS" envDefault:"20"`
+	MemoryTokens int    `env:"MEMORY_TOKENS" envDefault:"8000"`
+	RepliesDead  string `env:"REPLIES_DLQ_URL,required"`
 }
 
 // AllowExternal reports whether people of other organisations have a page.
 func (h *Home) AllowExternal() bool { return h.External == "allow" }
 
 func (h *Home) check() error {
-	return errors.Join(h.Budget.check(), oneOf("EXTERNAL", h.External, "refuse", "allow"))
+	return errors.Join(h.Budget.check(), h.Admins.check(), checkChoices(h.Choices),
+		within("MEMORY_TURNS", h.MemoryTurns, 1, 200), within("MEMORY_TOKENS", h.MemoryTokens, 100, 500_000), oneOf("EXTERNAL", h.External, "refuse", "allow"))
 }
 
 // Sync is what functions/worker needs to keep the knowledge base fresh.

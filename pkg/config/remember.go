@@ -18,9 +18,26 @@ type Remember struct {
 }
 
 func (r *Remember) check() error {
-	for i := range r.Approvers {
-		r.Approvers[i] = strings.TrimSpace(r.Approvers[i])
-	}
-	r.Approvers = slices.DeleteFunc(r.Approvers, func(id string) bool { return id == "" })
+	r.Approvers = ids(r.Approvers)
 	return within("REMEMBER_DAYS", r.Days, 0, 3650)
+}
+
+// Admins are the people who see how the installation does, and may retry dead
+// letters, in Slack's Home tab.
+type Admins struct {
+	// IDs are Slack's, such as U012ABCDEF.
+	IDs []string `env:"ADMINS" envSeparator:","`
+}
+
+func (a *Admins) check() error {
+	a.IDs = ids(a.IDs)
+	return nil
+}
+
+// ids are those in a list that people typed.
+func ids(list []string) []string {
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
+	}
+	return slices.DeleteFunc(list, func(id string) bool { return id == "" })
 }

@@ -7,7 +7,9 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -49,6 +51,9 @@ func mustLoad() map[string]Catalogue {
 	}
 	return all
 }
+
+// Languages are the tags of the languages that have a catalogue, in order.
+func Languages() []string { return slices.Sorted(maps.Keys(catalogues())) }
 
 // In returns the catalogue for a BCP 47 tag such as "zh-CN" or "en_US", or the
 // fallback's.

@@ -181,6 +181,7 @@ func (a *attempt) settle(ctx context.Context, err error) Settlement {
 	case errors.Is(err, ErrStopped):
 		return a.cancelled(ctx)
 	}
+	a.w.trouble(ctx, Classify(err))
 	if e := Classify(err); e.Throttled && e.Reason == ReasonThrottled && !errors.Is(err, errShut) {
 		a.w.Gate.shut(a.profile.model(a.m.Model), a.w.now(), max(e.After, policy.Backoff[0]))
 		measure(a.w.Metrics, MetricThrottled, 1, "what", "model")

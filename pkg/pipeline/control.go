@@ -71,6 +71,9 @@ func (c *Control) handle(ctx context.Context, d Delivery) Settlement {
 }
 
 func (c *Control) do(ctx context.Context, m chat.Message) error {
+	if c.Home != nil && m.Kind != chat.KindHome && m.Kind != chat.KindStop {
+		m.Author.Language = personal(ctx, c.Home.People, c.Log, m).Author.Language
+	}
 	switch m.Kind {
 	case chat.KindStop:
 		return c.Memory.Mark(ctx, m.Conversation.Key(), Markers{StopBefore: m.SentAt})

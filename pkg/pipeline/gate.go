@@ -12,8 +12,9 @@ import (
 // each process of a deployment learns from its own first refusal. A nil Gate is
 // always open. It is safe for concurrent use.
 type Gate struct {
-	mu    sync.Mutex
-	until map[string]time.Time // by model; guarded by mu
+	mu       sync.Mutex
+	until    map[string]time.Time // by model; guarded by mu
+	reported time.Time            // when trouble was last noted; guarded by mu
 }
 
 // NewGate returns an open gate.
@@ -37,6 +38,21 @@ func (g *Gate) shut(model string, now time.Time, d time.Duration) {
 	if until := now.Add(min(max(d, minShut), maxShut)); until.After(g.until[model]) {
 		g.until[model] = until
 	}
+}
+
+// report reports whether trouble is to be noted now: seldom, because it comes in
+// swarms.
+func (g *Gate) report(now time.Time) bool {
+	if g == nil {
+		return true
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if since := now.Sub(g.reported); since >= 0 && since < troubleEvery {
+		return false
+	}
+	g.reported = now
+	return true
 }
 
 // pass returns nil, or a throttle for as long as the gate to model is shut.

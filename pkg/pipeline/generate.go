@@ -113,6 +113,15 @@ func (a *attempt) measureUsage(t Turn) {
 	}
 }
 
+// wish tells the model which language the asker chose, "" for none.
+func (a *attempt) wish() string {
+	if a.m.Author.Language == "" {
+		return ""
+	}
+	return "\n\nThe person who asks has chosen " + phrase.In(a.m.Author.Language).Say("language.english") +
+		" for your answers. Answer in it, unless they ask for another language."
+}
+
 // prompt gathers what the model needs: memory, the thread people began, and
 // passages.
 func (a *attempt) prompt(ctx context.Context) (Prompt, []Passage, error) {
@@ -131,7 +140,7 @@ func (a *attempt) prompt(ctx context.Context) (Prompt, []Passage, error) {
 	p := Prompt{
 		MessageID: a.m.ID,
 		Model:     a.profile.model(a.m.Model),
-		System:    a.profile.System,
+		System:    a.profile.System + a.wish(),
 		Question:  question(a.m),
 		MaxTokens: c.MaxTokens,
 	}

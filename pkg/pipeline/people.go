@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"log/slog"
 
 	"parley/pkg/chat"
 )
@@ -45,4 +46,32 @@ func (t Turn) Person() string {
 		return ""
 	}
 	return PersonKey(at.Platform, at.Tenant, t.Author.ID)
+}
+
+// personal is m with what its author chose: the language to be spoken to in, and,
+// for a question that names no model, the model. Where the choice cannot be read, a
+// question is rather answered without it.
+func personal(ctx context.Context, people People, log *slog.Logger, m chat.Message) chat.Message {
+	if people == nil || m.Author.ID == "" {
+		return m
+	}
+	s, err := people.Settings(ctx, personOf(m))
+	if err != nil {
+		log.WarnContext(ctx, "read settings", "msg_id", m.ID, "err", err)
+		return m
+	}
+	m.Author.Language = s.Language
+	if m.Model == "" {
+		m.Model = s.Model
+	}
+	return m
+}
+
+// sameAs is stored, the form of m that its case keeps, with what m's author chose.
+func sameAs(m, stored chat.Message) chat.Message {
+	stored.Author.Language = m.Author.Language
+	if stored.Model == "" {
+		stored.Model = m.Model
+	}
+	return stored
 }

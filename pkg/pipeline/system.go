@@ -25,6 +25,7 @@ type System struct {
 	Memory     Memory
 	Deliveries Deliveries
 	Quotas     Quotas // nil: nothing is counted
+	People     People // nil: nobody can choose anything for themselves
 	Price      func(model string, u chat.Usage) (cost float64, ok bool)
 	Model      Model
 	Profiles   Profiles
@@ -34,6 +35,11 @@ type System struct {
 	Readers    map[chat.Platform]Reader
 	Extract    Extract
 	Knowledge  Knowledge
+
+	// What the people named in Admins see of the installation, and do for it.
+	Admins   []string
+	Operator *Operator
+	Watched  []Watched
 
 	Config  WorkerConfig
 	Workers int // conversations answered at once; default 20
@@ -62,7 +68,13 @@ func (s *System) Controller() *Control {
 
 // Home returns what makes people's own pages.
 func (s *System) Home() *Home {
-	return &Home{Meter: Meter{s.Quotas, s.Now}, Replies: s.Replies.Queue, Log: s.Log}
+	c := s.Config.withDefaults()
+	return &Home{
+		Meter: Meter{s.Quotas, s.Now}, Memory: s.Memory, People: s.People, Replies: s.Replies.Queue,
+		Turns: c.MemoryTurns, Tokens: c.MemoryTokens,
+		Admins: s.Admins, Cases: s.Cases, Operator: s.Operator, Watched: s.Watched,
+		Version: s.Config.Version, Log: s.Log, Now: s.Now,
+	}
 }
 
 // Worker returns the stage that answers.
@@ -70,7 +82,7 @@ func (s *System) Worker() *Worker {
 	return &Worker{
 		Cases: s.Cases, Memory: s.Memory, Visibility: s.Requests.Queue, Replies: s.Replies.Queue,
 		Letters: s.Requests.Letters, Control: s.Controller(), Model: s.Model, Profiles: s.Profiles, Rewriter: s.Rewriter,
-		Quotas: s.Quotas, Price: s.Price, Gate: NewGate(), Suspects: NewLane(),
+		Quotas: s.Quotas, People: s.People, Price: s.Price, Gate: NewGate(), Suspects: NewLane(),
 		Readers: s.Readers, Extract: s.Extract, Knowledge: s.Knowledge, Metrics: s.Metrics, Log: s.Log, Now: s.Now, Config: s.Config,
 	}
 }

@@ -63,6 +63,7 @@ type Worker struct {
 	Now        func() time.Time // nil: time.Now
 	Config     WorkerConfig
 	Quotas     Quotas // nil: nothing is counted
+	People     People // nil: nobody has chosen anything
 	// Price says what a call of a model cost, "" for the configured one; ok is
 	// false for one without a price. nil: nobody knows.
 	Price    func(model string, u chat.Usage) (cost float64, ok bool)
@@ -88,9 +89,13 @@ func (w *Worker) handle(ctx context.Context, d Delivery) Settlement {
 		return w.buryUnreadable(ctx, d, err)
 	}
 	measure(w.Metrics, MetricQueueWait, ms(w.now().Sub(d.SentAt)), "platform", string(m.Conversation.Platform))
-	switch {
-	case w.outsider(m):
+	if w.outsider(m) {
 		return w.refuse(ctx, m)
+	}
+	if !m.FollowUp { // most of those are people talking to each other
+		m = personal(ctx, w.People, w.Log, m)
+	}
+	switch {
 	case m.Kind == chat.KindAsk:
 		return w.ask(ctx, d, m)
 	case m.Kind.Control():
@@ -116,6 +121,9 @@ func (w *Worker) ask(ctx context.Context, d Delivery, m chat.Message) Settlement
 		}
 		measure(w.Metrics, MetricIgnored, 1, "why", "not_in_thread")
 		return Settlement{}
+	}
+	if m.FollowUp {
+		m = personal(ctx, w.People, w.Log, m)
 	}
 	wait, leave := w.seat(ctx, d, m)
 	if wait > 0 {
@@ -149,7 +157,7 @@ func (w *Worker) attempts(ctx context.Context, d Delivery, m chat.Message, log *
 		a := &attempt{w: w, d: d, k: k, hold: k.Hold, m: m, log: log, began: w.now()}
 		if stored, err := chat.DecodeMessage(k.Message); err == nil {
 			stored.Token = m.Token
-			a.m = stored
+			a.m = sameAs(m, stored)
 		}
 		a.profile = w.profile(a.m)
 		err = a.run(ctx)
@@ -164,7 +172,7 @@ func (w *Worker) attempts(ctx context.Context, d Delivery, m chat.Message, log *
 // met settles a delivery whose case another delivery has brought to an end.
 func (w *Worker) met(ctx context.Context, d Delivery, m chat.Message, k Case, met Outcome) Settlement {
 	if stored, err := chat.DecodeMessage(k.Message); err == nil {
-		m = stored
+		m = sameAs(m, stored)
 	}
 	if met != Busy {
 		w.release(ctx, m, k.Hold, 0)
@@ -307,6 +315,9 @@ func (w *Worker) wanted(ctx context.Context, m chat.Message) (bool, error) {
 func (w *Worker) language(m chat.Message) string { return languageFor(m, w.profile(m).Language) }
 
 func languageFor(m chat.Message, fallback string) string {
+	if m.Author.Language != "" {
+		return m.Author.Language
+	}
 	if l := phrase.Detect(m.Text); l != "" {
 		return l
 	}
@@ -327,9 +338,10 @@ func clock(now func() time.Time) time.Time {
 	return now()
 }
 
-// config returns the configuration with defaults in place.
-func (w *Worker) config() WorkerConfig {
-	c := w.Config
+func (w *Worker) config() WorkerConfig { return w.Config.withDefaults() }
+
+// withDefaults is the configuration with defaults in place.
+func (c WorkerConfig) withDefaults() WorkerConfig {
 	if c.MemoryTurns == 0 {
 		c.MemoryTurns = 20
 	}

@@ -19,6 +19,9 @@ const (
 	ActionReject     = "parley_reject"
 	ActionPassages   = "parley_passages" // what the answer relies on
 	ActionFeedback   = "parley_feedback" // a feedback_buttons element; Verdict is set
+	// ActionHome begins the ids of what can be pressed in the home tab; what follows
+	// is the press, and its value what the press is about.
+	ActionHome = "parley_home_"
 	// ActionModel begins the ids of the buttons that ask another model, which
 	// have to differ within a block; Model is set.
 	ActionModel = "parley_model_"

@@ -2,6 +2,7 @@ package slack
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"parley/pkg/chat"
@@ -11,8 +12,10 @@ import (
 // shown is what is read of a view: the home tab as a person sees it. Documented at
 // docs.slack.dev/reference/views.
 type shown struct {
-	Type   string `json:"type"`
-	TeamID string `json:"team_id"` // the person's own
+	ID         string `json:"id"`
+	Type       string `json:"type"`
+	CallbackID string `json:"callback_id"`
+	TeamID     string `json:"team_id"` // the person's own
 }
 
 // atHome is the conversation of a person's home tab. It is a line of its own:
@@ -39,6 +42,36 @@ func (p *Parser) parseHome(e *envelope, now time.Time) (pipeline.Parsed, error) 
 	}
 	p.route(e, place{app: app, channel: ev.User, im: true}, who).take(&msg)
 	return pipeline.Parsed{Messages: []chat.Message{msg}}, nil
+}
+
+// parsePress handles presses in the home tab. There is no channel, no message and
+// no response_url: the answer is the tab as it is after the press. Whose tab it is
+// Slack says by who pressed; nothing in the view is believed.
+func (p *Parser) parsePress(i *interaction, now time.Time) (pipeline.Parsed, error) {
+	if i.View.CallbackID != CallbackHome || !isID(i.View.ID) {
+		return ignored(IgnoredAction), nil
+	}
+	parsed := ignored(IgnoredAction)
+	for _, action := range i.Actions {
+		verb, ours := strings.CutPrefix(action.ActionID, ActionHome)
+		if !ours {
+			continue
+		}
+		about := or(action.Selected.Value, action.Value)
+		if len(verb)+len(about) > longestValue {
+			return pipeline.Parsed{}, malformed("interaction", "senseless button value")
+		}
+		pressed := firstTS(action.ActionTS, i.ActionTS)
+		msg := chat.Message{
+			ID:   MessageID(i.AppID, i.User.ID, pressed) + ":" + string(chat.KindHome) + ":" + verb,
+			Kind: chat.KindHome, Conversation: atHome(i.AppID, i.User.ID), Author: i.author(), SentAt: timeOr(pressed, now),
+			Value: verb + ":" + about,
+		}
+		p.interactionRoute(i, place{app: i.AppID, channel: i.User.ID, im: true}, msg.Author).take(&msg)
+		parsed.Ignored = ""
+		parsed.Messages = append(parsed.Messages, msg)
+	}
+	return parsed, nil
 }
 
 // stranger reports whether team is of another organisation. A home tab is in no

@@ -34,6 +34,7 @@ type interaction struct {
 		ThreadTS string `json:"thread_ts"`
 	} `json:"message"`
 	Actions []action `json:"actions"`
+	View    shown    `json:"view"` // that the press was made in, if it was in one
 }
 
 type action struct {
@@ -41,6 +42,9 @@ type action struct {
 	BlockID  string `json:"block_id"`
 	Value    string `json:"value"` // of a field, what was written into it
 	ActionTS string `json:"action_ts"`
+	Selected struct {
+		Value string `json:"value"`
+	} `json:"selected_option"` // of a menu
 }
 
 type identified struct {
@@ -100,9 +104,12 @@ func (p *Parser) interactionRoute(i *interaction, at place, who chat.Author) Rou
 
 // parseActions handles presses of the buttons under an answer.
 func (p *Parser) parseActions(i *interaction, now time.Time) (pipeline.Parsed, error) {
+	if i.View.Type == "home" {
+		return p.parsePress(i, now)
+	}
 	at, ok := i.place(or(i.Container.MessageTS, i.Message.TS), or(i.Container.ThreadTS, i.Message.ThreadTS))
 	if !ok {
-		return ignored(IgnoredAction), nil // a button in a view is none of ours
+		return ignored(IgnoredAction), nil // a button in another view is none of ours
 	}
 	parsed := ignored(IgnoredAction)
 	for _, action := range i.Actions {

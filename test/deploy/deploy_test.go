@@ -26,7 +26,7 @@ var everything = map[string]string{
 	"ProfileKnowledgeBaseArns": profileBase,
 	"CreateKnowledgeBase":      "true", "KnowledgeConfluenceUrl": "https://example.atlassian.net",
 	"KnowledgeConfluenceSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:c",
-	"KnowledgeWebUrl":              "https://example.com/docs", "CreateGuardrail": "true", "Approvers": "U012ABCDEF",
+	"KnowledgeWebUrl":              "https://example.com/docs", "CreateGuardrail": "true", "Approvers": "U012ABCDEF", "Admins": "U012ABCDEF",
 	"AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms", "CustomerManagedKey": "true",
 	"Tracing": "true", "ModelInvocationLogging": "true", "ConnectorImage": "example/parley:1",
 	"ConnectorPlatforms": "slack+dingtalk",

@@ -81,13 +81,17 @@ var roles = map[string][]grant{
 		{"bedrock:DeleteKnowledgeBaseDocuments", knowledgeBase, "bedrock: a thread is forgotten"},
 		{"bedrock:ApplyGuardrail", "arn:aws:bedrock:us-east-1:123456789012:guardrail/Guardrail.GuardrailId", "bedrock: a call that names a guardrail"},
 	}),
-	"ControlRole": slices.Concat(logs("ControlLogs"), polls("ControlQueue"), []grant{
+	// The dead letters are for admins, who look through them and send them back.
+	"ControlRole": slices.Concat(logs("ControlLogs"), polls("ControlQueue"), polls("RequestsDeadLetters"), polls("RepliesDeadLetters"), []grant{
+		{"sqs:GetQueueAttributes", "RequestsQueue.Arn", "how much waits, for admins"},
+		{"sqs:GetQueueAttributes", "RepliesQueue.Arn", "the same"},
 		{"sqs:SendMessage", "RequestsQueue.Arn", "asks a question again"},
 		{"sqs:SendMessage", "RepliesQueue.Arn", "says what became of the gesture"},
 		{"sqs:SendMessage", "RequestsDeadLetters.Arn", "burial"},
 		{"dynamodb:GetItem", "Table.Arn", "dynamostore: cases, turns"},
 		{"dynamodb:PutItem", "Table.Arn", "dynamostore: cases, feedback"},
 		{"dynamodb:UpdateItem", "Table.Arn", "dynamostore: the stop marker"},
+		{"dynamodb:Query", "Table.Arn", "dynamostore: what a person asked, and a window of memory"},
 		{"ssm:GetParameter", "arn:aws:ssm:us-east-1:123456789012:parameter/parley/profiles", "the profiles: which budget the Home tab shows"},
 		{"dynamodb:DeleteItem", "Table.Arn", "dynamostore: a withdrawn turn"},
 		{"dynamodb:Query", "Table.Arn", "dynamostore: the newest turn, for its passages"},

@@ -71,7 +71,7 @@ func (h *cloud) store() *dynamostore.Store {
 
 func (h *cloud) with(do func(b Backend)) {
 	s := h.store()
-	b := Backend{Cases: s, Memory: s, Deliveries: s, Quotas: s, Queues: map[string]Counted{}, Dead: map[string]pipeline.DeadLetters{}}
+	b := Backend{Cases: s, Memory: s, Deliveries: s, Quotas: s, People: s, Queues: map[string]Counted{}, Dead: map[string]pipeline.DeadLetters{}}
 	for _, name := range queueNames {
 		b.Queues[name] = h.queue(name)
 		if name != Control {
@@ -209,16 +209,39 @@ func (h *cloud) control(f *pipelinetest.Faults, log *slog.Logger) *pipeline.Cont
 	s := h.store()
 	return &pipeline.Control{
 		Profile: h.w.opts.Config.Profile,
-		Home:    &pipeline.Home{Meter: pipeline.Meter{Quotas: f.Quotas(s)}, Replies: f.Outbox(Replies, h.queue(Replies)), Log: log},
-		Cases:   f.Cases(s), Memory: f.Memory(s), Requests: f.Outbox(Requests, h.queue(Requests)), Replies: f.Outbox(Replies, h.queue(Replies)),
+		Home: &pipeline.Home{
+			Meter: pipeline.Meter{Quotas: f.Quotas(s)}, Memory: f.Memory(s), People: f.People(s), Cases: f.Cases(s),
+			Replies: f.Outbox(Replies, h.queue(Replies)), Turns: 20, Tokens: 8000, Log: log,
+			Admins: h.w.opts.Admins, Operator: h.operator(f), Watched: h.watched(), Version: "1.2.3",
+		},
+		Cases: f.Cases(s), Memory: f.Memory(s), Requests: f.Outbox(Requests, h.queue(Requests)), Replies: f.Outbox(Replies, h.queue(Replies)),
 		Letters: f.Outbox("requests-dead", h.queue("requests-dead")), Log: log,
+	}
+}
+
+func (h *cloud) operator(f *pipelinetest.Faults) *pipeline.Operator {
+	s := h.store()
+	o := &pipeline.Operator{Cases: f.Cases(s), Memory: f.Memory(s), Deliveries: f.Deliveries(s)}
+	for _, name := range []string{Requests, Replies} {
+		o.Queues = append(o.Queues, pipeline.DeadQueue{
+			Name: name, Dead: sqsqueue.NewDeadLetters(h.sqs.Client(), h.urls[name+"-dead"]), Source: f.Outbox(name, h.queue(name)),
+		})
+	}
+	return o
+}
+
+func (h *cloud) watched() []pipeline.Watched {
+	return []pipeline.Watched{
+		{Name: Requests, Queue: h.queue(Requests), Dead: h.queue("requests-dead")},
+		{Name: Control, Queue: h.queue(Control)},
+		{Name: Replies, Queue: h.queue(Replies), Dead: h.queue("replies-dead")},
 	}
 }
 
 func (h *cloud) worker(f *pipelinetest.Faults, gate *pipeline.Gate, log *slog.Logger) *pipeline.Worker {
 	s := h.store()
 	return &pipeline.Worker{
-		Cases: f.Cases(s), Memory: f.Memory(s), Quotas: f.Quotas(s), Visibility: f.Queue(Requests, h.queue(Requests)),
+		Cases: f.Cases(s), Memory: f.Memory(s), Quotas: f.Quotas(s), People: f.People(s), Visibility: f.Queue(Requests, h.queue(Requests)),
 		Replies: f.Outbox(Replies, h.queue(Replies)), Letters: f.Outbox("requests-dead", h.queue("requests-dead")),
 		Control: h.control(f, log), Model: &seen{h.w.Model, f}, Price: h.w.opts.Price, Gate: gate,
 		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: h.w.slackClient(f, log).Reader()},

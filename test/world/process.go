@@ -122,7 +122,7 @@ func (h *file) with(do func(b Backend)) {
 		h.w.Cleanup(func() { _ = h.beside.Close() })
 	}
 	s := h.beside
-	b := Backend{Cases: s, Memory: s, Deliveries: s, Quotas: s, Queues: map[string]Counted{}, Dead: map[string]pipeline.DeadLetters{}}
+	b := Backend{Cases: s, Memory: s, Deliveries: s, Quotas: s, People: s, Queues: map[string]Counted{}, Dead: map[string]pipeline.DeadLetters{}}
 	for _, name := range queueNames {
 		b.Queues[name], b.Dead[name] = s.Queue(name), s.DeadLetters(name)
 	}
@@ -163,6 +163,12 @@ func (h *file) start(f *pipelinetest.Faults) *Process {
 		Posters: map[chat.Platform]pipeline.Poster{chat.Slack: api.Poster()},
 		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: api.Reader()},
 		Workers: w.opts.Workers, Config: w.opts.Config, Metrics: w.opts.Metrics, Log: log, Grace: 2 * time.Second,
+	}
+	system.People, system.Admins, system.Config.Version = f.People(s), w.opts.Admins, "1.2.3"
+	system.Operator = &pipeline.Operator{Cases: system.Cases, Memory: system.Memory, Deliveries: system.Deliveries}
+	for _, name := range queueNames {
+		system.Operator.Queues = append(system.Operator.Queues, pipeline.DeadQueue{Name: name, Dead: s.DeadLetters(name), Source: f.Outbox(name, s.Queue(name))})
+		system.Watched = append(system.Watched, pipeline.Watched{Name: name, Queue: s.Queue(name), Dead: s.DeadLetters(name)})
 	}
 	ctx, cancel := context.WithCancel(w.Context())
 	done := make(chan struct{})

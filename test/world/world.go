@@ -49,6 +49,7 @@ type Options struct {
 	Form    Form
 	Slack   slacktest.Options
 	Config  pipeline.WorkerConfig
+	Admins  []string
 	Workers int // questions answered at once; default 20
 	// MaxReceives of the requests queue, 0 for the deployment's.
 	MaxReceives int
@@ -148,6 +149,7 @@ type Backend struct {
 	Memory     pipeline.Memory
 	Deliveries pipeline.Deliveries
 	Quotas     pipeline.Quotas
+	People     pipeline.People
 	Queues     map[string]Counted
 	Dead       map[string]pipeline.DeadLetters
 }

@@ -114,6 +114,7 @@ type echo struct {
 	View     struct {
 		Hash string `json:"hash"`
 	} `json:"view"`
+	URL      string `json:"url"` // of the workspace, ending in a slash
 	UserID   string `json:"user_id"`
 	BotID    string `json:"bot_id"`
 	Metadata struct {

@@ -22,7 +22,7 @@ func (a *answer) home(ctx context.Context) error {
 		return pipeline.Permanent(pipeline.ReasonUnreadable, fmt.Errorf("publish home: the snapshot has no page"))
 	}
 	request := slack.PublishViewContextRequest{UserID: a.route.User, View: slack.HomeTabViewRequest{
-		Type: slack.VTHomeTab, CallbackID: slackin.CallbackHome, Blocks: slack.Blocks{BlockSet: a.page(a.r.Home)},
+		Type: slack.VTHomeTab, CallbackID: slackin.CallbackHome, Blocks: slack.Blocks{BlockSet: a.page(a.r.Home, a.c.workspace(ctx))},
 	}}
 	if a.at.Key != "" {
 		hash := a.at.Key
@@ -48,7 +48,7 @@ func (a *answer) home(ctx context.Context) error {
 }
 
 // page is a home in blocks. One that is refused is a note and nothing else.
-func (a *answer) page(h *chat.Home) []slack.Block {
+func (a *answer) page(h *chat.Home, workspace string) []slack.Block {
 	blocks := []slack.Block{header(a.words.Say("home.title"))}
 	if h.Note != "" {
 		blocks = append(blocks, a.section(h.Note))
@@ -57,8 +57,10 @@ func (a *answer) page(h *chat.Home) []slack.Block {
 	if usage == "" {
 		return blocks
 	}
-	return append(blocks, a.section(a.words.Say("home.can")),
-		slack.NewDividerBlock(), header(a.words.Say("home.usage")), a.section(usage))
+	blocks = append(blocks, a.section(a.words.Say("home.can")), a.heading("home.usage"), a.section(usage))
+	blocks = append(blocks, a.settings(h)...)
+	blocks = append(blocks, a.recent(h, workspace)...)
+	return append(blocks, a.admin(h)...)
 }
 
 // or is text, or the word that its part could not be read.
@@ -87,5 +89,8 @@ func bounded(s string, max int) string {
 	}
 	return s
 }
+
+// heading begins a part of the page.
+func (a *answer) heading(key string) slack.Block { return header(a.words.Say(key)) }
 
 func header(text string) slack.Block { return slack.NewHeaderBlock(label(text)) }

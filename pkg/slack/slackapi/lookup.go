@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -61,8 +62,8 @@ const (
 	pageSize    = 200
 )
 
-// identity is who the app is in its workspace.
-type identity struct{ user, bot string }
+// identity is who the app is in its workspace, and where that is.
+type identity struct{ user, bot, url string }
 
 // whoami asks once who the app is.
 func (c *Client) whoami(ctx context.Context) (identity, error) {
@@ -79,7 +80,10 @@ func (c *Client) whoami(ctx context.Context) (identity, error) {
 	if err != nil {
 		return identity{}, fmt.Errorf("ask who I am: %w", err)
 	}
-	self = identity{e.UserID, e.BotID}
+	self = identity{user: e.UserID, bot: e.BotID}
+	if u, err := url.Parse(e.URL); err == nil && c.trusts(u) && strings.HasSuffix(e.URL, "/") {
+		self.url = e.URL
+	}
 	c.mu.Lock()
 	c.self = self
 	c.mu.Unlock()
