@@ -51,6 +51,15 @@ func TestPDFPages(t *testing.T) {
 	}
 }
 
+// A PDF whose pages lead in circles is left out, and holds up nobody.
+func TestPDFInCircles(t *testing.T) {
+	loop := strings.Replace(pdfOf("Install the pump."), "/Kids [4 0 R ] /Count 1", "/Kids [2 0 R ] /Count 9", 1)
+	x, _ := folder(t, map[string]string{"loop.pdf": loop, "fine.md": "The pump is blue.\n"})
+	if found, err := x.Retrieve(t.Context(), "is the pump blue", 5); err != nil || len(found) != 1 {
+		t.Errorf("%d passages, %v", len(found), err)
+	}
+}
+
 func TestHTMLIsWhatOneSees(t *testing.T) {
 	d, err := read("a.html", []byte(`<html><head><title>Site - Setup</title><style>p{}</style></head><body>
 <nav>menu</nav><h1>Setup</h1><p>First   paragraph,

@@ -1,36 +1,27 @@
 package docindex
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/ledongthuc/pdf"
+	"parley/pkg/extract"
 )
 
-// maxPages bounds a PDF; what follows is not read.
-const maxPages = 2000
+// maxPDF bounds what is indexed of a PDF, in bytes of text; what follows is not read.
+const maxPDF = 16 << 20
 
 // readPDF takes the text of each page. There are no headings in a PDF, only pages.
 // Pictures of text are not read.
 func readPDF(_ string, data []byte) (document, error) {
-	r, err := pdf.NewReader(bytes.NewReader(data), int64(len(data)))
+	title, pages, err := extract.Pages(data, maxPDF)
 	if err != nil {
 		return document{}, fmt.Errorf("read PDF: %w", err)
 	}
-	d := document{title: strings.TrimSpace(r.Trailer().Key("Info").Key("Title").Text())}
-	for n := 1; n <= min(r.NumPage(), maxPages); n++ {
-		p := r.Page(n)
-		if p.V.IsNull() {
-			continue
-		}
-		text, err := p.GetPlainText(nil)
-		if err != nil {
-			return document{}, fmt.Errorf("read page %d: %w", n, err)
-		}
+	d := document{title: title}
+	for n, text := range pages {
 		for _, paragraph := range strings.Split(text, "\n\n") {
-			d.blocks = append(d.blocks, block{text: strings.ReplaceAll(paragraph, "\x00", ""), page: n})
+			d.blocks = append(d.blocks, block{text: strings.ReplaceAll(paragraph, "\x00", ""), page: n + 1})
 		}
 	}
 	if strings.TrimSpace(textOf(d.blocks)) == "" {

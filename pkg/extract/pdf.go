@@ -15,11 +15,18 @@ import (
 // maxPages bounds how many pages of a PDF are read.
 const maxPages = 2000
 
-// pdfText is the text of a PDF, a blank line between its pages. Pages that cannot
-// be read are left out.
-func pdfText(data []byte) (text string, err error) {
+// pdfText is the text of a PDF, a blank line between its pages.
+func pdfText(data []byte) (string, error) {
+	_, pages, err := Pages(data, MaxText)
+	return strings.Join(pages, "\n\n"), err
+}
+
+// Pages are the title of a PDF and the text of its pages, in order, until they come
+// to max bytes. A page that cannot be read is empty, and so is one that is a
+// picture. Its work is bounded whatever the bytes are.
+func Pages(data []byte, max int) (title string, pages []string, err error) {
 	defer func() { // the library panics over what it does not expect
-		if recover() != nil && text == "" {
+		if recover() != nil && len(pages) == 0 {
 			err = ErrDamaged
 		}
 	}()
@@ -27,22 +34,23 @@ func pdfText(data []byte) (text string, err error) {
 		if errors.Is(err, errOpaque) {
 			err = nil
 		}
-		return "", err
+		return "", nil, err
 	}
 	// A document can lead its reader in circles: it may read each byte only so
 	// often.
 	source := &rationed{data: data, left: 64*int64(len(data)) + 64<<20}
 	r, err := pdf.NewReader(source, int64(len(data)))
 	if err != nil {
-		return "", ErrDamaged
+		return "", nil, ErrDamaged
 	}
-	var b strings.Builder
-	for i := 1; i <= min(r.NumPage(), maxPages) && b.Len() <= MaxText && source.left > 0; i++ {
-		b.WriteString(pageText(r, i))
-		b.WriteString("\n\n")
-		text = b.String()
+	title = strings.TrimSpace(r.Trailer().Key("Info").Key("Title").Text())
+	size := 0
+	for i := 1; i <= min(r.NumPage(), maxPages) && size <= max && source.left > 0; i++ {
+		text := pageText(r, i)
+		size += len(text)
+		pages = append(pages, text)
 	}
-	return b.String(), nil
+	return title, pages, nil
 }
 
 func pageText(r *pdf.Reader, n int) (text string) {

@@ -47,7 +47,7 @@ var laws = []law{
 	{"pkg/dingtalk/dingtest", []string{"pkg/dingtalk"}, []string{"github.com/gorilla/websocket"}, "a fake speaks the wire, not our types"},
 	{"pkg/webchat", []string{"pkg/chat", "pkg/pipeline", "pkg/phrase"}, []string{"github.com/yuin/goldmark"}, "the local page"},
 	{"pkg/sqlitestore", []string{"pkg/chat", "pkg/pipeline"}, []string{"modernc.org/sqlite", "golang.org/x/sync", "golang.org/x/sys"}, "one technology: SQLite"},
-	{"pkg/docindex", []string{"pkg/chat", "pkg/pipeline"}, []string{"github.com/yuin/goldmark", "golang.org/x/net/html", "github.com/ledongthuc/pdf", "modernc.org/sqlite"}, "one technology: the local index"},
+	{"pkg/docindex", []string{"pkg/chat", "pkg/pipeline", "pkg/extract"}, []string{"github.com/yuin/goldmark", "golang.org/x/net/html", "modernc.org/sqlite"}, "one technology: the local index"},
 	{"pkg/awsjson", nil, []string{aws, smth}, "one protocol, no service"},
 	{"pkg/sqsqueue", []string{"pkg/chat", "pkg/pipeline", "pkg/sqsqueue/sqssend"}, []string{aws, smth}, "one technology: SQS"},
 	{"pkg/sqsqueue/sqssend", []string{"pkg/chat", "pkg/pipeline", "pkg/awsjson"}, []string{aws, smth}, "the ingress function links this: no generated client"},
