@@ -91,10 +91,9 @@ var roles = map[string][]grant{
 		{"dynamodb:GetItem", "Table.Arn", "dynamostore: cases, turns"},
 		{"dynamodb:PutItem", "Table.Arn", "dynamostore: cases, feedback"},
 		{"dynamodb:UpdateItem", "Table.Arn", "dynamostore: the stop marker"},
-		{"dynamodb:Query", "Table.Arn", "dynamostore: what a person asked, and a window of memory"},
 		{"ssm:GetParameter", "arn:aws:ssm:us-east-1:123456789012:parameter/parley/profiles", "the profiles: which budget the Home tab shows"},
 		{"dynamodb:DeleteItem", "Table.Arn", "dynamostore: a withdrawn turn"},
-		{"dynamodb:Query", "Table.Arn", "dynamostore: the newest turn, for its passages"},
+		{"dynamodb:Query", "Table.Arn", "dynamostore: the newest turn, for its passages; what a person asked"},
 	}),
 	"ScheduleRole": {{"sqs:SendMessage", "SyncQueue.Arn", "Scheduler begins a round"}},
 	"SyncRole": slices.Concat(logs("SyncLogs"), polls("SyncQueue"), []grant{
