@@ -156,9 +156,11 @@ func deployWith(t *testing.T, more map[string]string) *deployment {
 	}
 	d.queues = sqs.NewFromConfig(d.cloud.config("sqs"))
 	for function, binary := range map[string]string{
-		"IngressFunction": "ingress", "WorkerFunction": "worker", "ControlFunction": "worker", "ResponderFunction": "responder",
+		"IngressFunction": "ingress", "WorkerFunction": "worker", "ControlFunction": "worker", "SyncFunction": "worker", "ResponderFunction": "responder",
 	} {
-		d.startFunction(function, binary)
+		if _, deployed := d.stack.Resources[function]; deployed {
+			d.startFunction(function, binary)
+		}
 	}
 	d.startMappings()
 	t.Cleanup(d.inspect)

@@ -104,7 +104,37 @@ func (a account) needs(r *http.Request, body []byte) (service string, all []perm
 		id, err := url.PathUnescape(strings.Split(r.URL.EscapedPath(), "/")[2])
 		return "bedrock", []permission{{"bedrock:InvokeModelWithResponseStream", a.arn("bedrock", "inference-profile/"+id)}}, err
 	case strings.HasPrefix(r.URL.Path, "/knowledgebases/"):
-		return "bedrock", []permission{{"bedrock:Retrieve", a.arn("bedrock", "knowledge-base/"+strings.Split(r.URL.Path, "/")[2])}}, nil
+		base := a.arn("bedrock", "knowledge-base/"+strings.Split(r.URL.Path, "/")[2])
+		for _, action := range knowledgeActions(r) {
+			all = append(all, permission{"bedrock:" + action, base})
+		}
+		return "bedrock", all, nil
 	}
 	return "", nil, fmt.Errorf("no service answers %s %s", r.Method, r.URL.Path)
+}
+
+// knowledgeActions are what a request to a knowledge base takes. Its operations differ by
+// method and path alone.
+func knowledgeActions(r *http.Request) []string {
+	switch parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/"); {
+	case len(parts) == 2:
+		return []string{"GetKnowledgeBase"}
+	case len(parts) == 3 && parts[2] == "retrieve":
+		return []string{"Retrieve"}
+	case len(parts) == 3:
+		return []string{"ListDataSources"}
+	case len(parts) == 6 && parts[5] == "deleteDocuments":
+		return []string{"DeleteKnowledgeBaseDocuments"}
+	case len(parts) == 6 && parts[5] == "getDocuments":
+		return []string{"GetKnowledgeBaseDocuments"}
+	case len(parts) == 6:
+		return []string{"GetIngestionJob"}
+	case parts[4] == "documents" && r.Method == http.MethodPut: // the service checks both
+		return []string{"IngestKnowledgeBaseDocuments", "StartIngestionJob"}
+	case parts[4] == "documents":
+		return []string{"ListKnowledgeBaseDocuments"}
+	case r.Method == http.MethodPut:
+		return []string{"StartIngestionJob"}
+	}
+	return []string{"ListIngestionJobs"}
 }
