@@ -1,6 +1,6 @@
 # Parley. "make" lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help image-binary run test test-emulators test-page race torture mutate lint vuln fuzz bench
+.PHONY: help image-binary run test test-emulators test-page race torture mutate lint vuln fuzz bench pictures
 
 GO ?= go
 
@@ -39,6 +39,9 @@ torture: ## kill the program 50 times at random moments, replay 1,000 letters, p
 
 mutate: ## break every guard of the protocol; fails if no test notices (minutes)
 	$(GO) test ./test/mutate -mutate -count=1 -v -timeout 90m
+
+pictures: ## draw the pictures of docs/slack.md anew from the blocks
+	go test ./pkg/slack/slackapi -run 'TestPictures$$' -update
 
 fuzz: ## every fuzz target, a few seconds each (FUZZTIME=10s)
 	@scripts/fuzz $(or $(FUZZTIME),10s)

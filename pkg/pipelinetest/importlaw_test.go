@@ -41,6 +41,7 @@ var laws = []law{
 	{"pkg/slack/slackapi", []string{"pkg/chat", "pkg/pipeline", "pkg/phrase", "pkg/markdown", "pkg/slack"}, []string{"github.com/slack-go/slack"}, "one technology: Slack"},
 	{"pkg/slack/slacksocket", []string{"pkg/chat", "pkg/pipeline", "pkg/slack"}, []string{"github.com/slack-go/slack", "github.com/gorilla/websocket"}, "one technology: Slack"},
 	{"pkg/slack/slacktest", []string{"pkg/slack"}, []string{"github.com/gorilla/websocket"}, "a fake speaks the wire, not our types"},
+	{"pkg/slack/blockpicture", nil, nil, "blocks in, a picture out"},
 	{"pkg/dingtalk", []string{"pkg/chat", "pkg/pipeline", "pkg/phrase"}, nil, "the ingress function links this: standard library only"},
 	{"pkg/dingtalk/dingapi", []string{"pkg/chat", "pkg/pipeline", "pkg/phrase", "pkg/markdown", "pkg/dingtalk"}, []string{"golang.org/x/sync"}, "one technology: DingTalk"},
 	{"pkg/dingtalk/dingstream", []string{"pkg/chat", "pkg/pipeline", "pkg/dingtalk"}, []string{"github.com/gorilla/websocket"}, "one technology: DingTalk"},
