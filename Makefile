@@ -41,7 +41,7 @@ mutate: ## break every guard of the protocol; fails if no test notices (minutes)
 	$(GO) test ./test/mutate -mutate -count=1 -v -timeout 90m
 
 pictures: ## draw the pictures of docs/slack.md anew from the blocks
-	go test ./pkg/slack/slackapi -run 'TestPictures$$' -update
+	go test ./pkg/slack/slackapi -run 'TestPictures$$|TestPictureOfHome' -update
 
 fuzz: ## every fuzz target, a few seconds each (FUZZTIME=10s)
 	@scripts/fuzz $(or $(FUZZTIME),10s)

@@ -13,7 +13,8 @@ type block struct {
 	Elements []element `json:"elements"`
 	Label    text      `json:"label"`   // of an input
 	Element  element   `json:"element"` // of an input
-	Title    string    `json:"title"`   // of a plan
+	Beside   *element  `json:"accessory"`
+	Title    string    `json:"title"` // of a plan
 	Tasks    []task    `json:"tasks"`
 }
 
@@ -27,8 +28,14 @@ type element struct {
 	Text        text     `json:"text"`
 	Style       string   `json:"style"`
 	Placeholder text     `json:"placeholder"`
+	Options     []option `json:"options"`
+	Chosen      *option  `json:"initial_option"`
 	Positive    *element `json:"positive_button"`
 	Negative    *element `json:"negative_button"`
+}
+
+type option struct {
+	Text text `json:"text"`
 }
 
 // text is a text object, or the bare string of a markdown block.
@@ -54,7 +61,14 @@ func (c *canvas) block(b block) error {
 	case "markdown":
 		c.markdown(string(b.Text))
 	case "section":
-		c.rich(mrkdwn(string(b.Text)), left, right, size, ink)
+		c.section(b)
+	case "header":
+		c.y += 8
+		c.rich([]run{{text: string(b.Text), style: "bold"}}, left, right, size+3, ink)
+	case "divider":
+		c.y += 14
+		c.rect(left, c.y, right-left, 1, 0, line, "")
+		c.y += 8
 	case "context":
 		for _, e := range b.Elements {
 			for l := range strings.Lines(string(e.Text)) {
@@ -75,6 +89,29 @@ func (c *canvas) block(b block) error {
 		return fmt.Errorf("draw blocks: a block of type %q is not known", b.Type)
 	}
 	return nil
+}
+
+// section draws text, and beside it a button or what is chosen of a menu.
+func (c *canvas) section(b block) {
+	end := right
+	if e := b.Beside; e != nil {
+		shown := string(e.Text)
+		if e.Type == "static_select" {
+			switch {
+			case e.Chosen != nil:
+				shown = string(e.Chosen.Text)
+			case len(e.Options) > 0:
+				shown = string(e.Options[0].Text)
+			}
+			shown += " ▾"
+		}
+		w := int(measure(shown, 13, true)) + 24
+		end -= w + 16
+		c.rect(right-w, c.y+2, w, 30, 4, "#ffffff", "#bbbbbb")
+		c.text(right-w/2, c.y+22, 13, ink, "bold middle", shown)
+		defer func(y int) { c.y = max(c.y, y) }(c.y + 38)
+	}
+	c.rich(mrkdwn(string(b.Text)), left, end, size, ink)
 }
 
 // buttons draws a row of buttons, and another where it is full.

@@ -21,6 +21,7 @@ type Scene struct {
 	// is still adding to.
 	OnlyYou bool            `json:"only_you,omitempty"`
 	Writing bool            `json:"writing,omitempty"`
+	Home    bool            `json:"home,omitempty"`   // a Home tab: nobody says it
 	Blocks  json.RawMessage `json:"blocks,omitempty"` // Block Kit, as sent
 }
 
@@ -57,7 +58,9 @@ func SVG(s Scene) ([]byte, error) {
 			c.text(left, c.y+4, 12, soft, "", "Only visible to you")
 			c.y += 20
 		}
-		c.who("Parley", accent, "APP", true)
+		if !s.Home {
+			c.who("Parley", accent, "APP", true)
+		}
 		var blocks []block
 		if err := json.Unmarshal(s.Blocks, &blocks); err != nil {
 			return nil, fmt.Errorf("draw blocks: %w", err)
