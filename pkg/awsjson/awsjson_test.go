@@ -85,6 +85,9 @@ func TestSignedAsSent(t *testing.T) {
 	again := httptest.NewRequest(http.MethodPost, server.URL+"/", strings.NewReader(string(body)))
 	for _, name := range strings.Split(between(signed, "SignedHeaders=", ","), ";") {
 		if name != "host" && name != "content-length" {
+			if sent.Header.Get(name) == "" {
+				t.Errorf("%s is signed and not sent", name)
+			}
 			again.Header[http.CanonicalHeaderKey(name)] = sent.Header[http.CanonicalHeaderKey(name)]
 		}
 	}
