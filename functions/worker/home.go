@@ -13,7 +13,7 @@ import (
 func (d deployment) home(store *dynamostore.Store, replies pipeline.Outbox, turns, tokens int) *pipeline.Home {
 	return &pipeline.Home{
 		Meter: pipeline.Meter{Quotas: store}, Memory: store, People: store, Cases: store, Replies: replies,
-		Turns: turns, Tokens: tokens, Version: d.version, Log: d.log,
+		Turns: turns, Tokens: tokens, Version: d.Version, Log: d.Log,
 	}
 }
 

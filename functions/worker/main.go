@@ -10,47 +10,26 @@ package main
 
 import (
 	"context"
-	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-
-	"parley/pkg/config"
-	"parley/pkg/emf"
+	"parley/functions/internal/deployed"
 	"parley/pkg/sqsqueue/sqslambda"
 )
 
 // version is set by the build.
 var version = "dev"
 
-func main() {
-	log := lambdacontext.NewLogger()
-	ctx := context.Background()
-	batch, err := start(ctx, deployment{log: log, version: version})
-	if err != nil {
-		log.Error("start", "err", err)
-		os.Exit(1)
-	}
-	lambda.Start(batch.Handle)
-}
+// deployment is what the functions are built from.
+type deployment struct{ deployed.Function }
 
-// start builds the function that the template named.
-func start(ctx context.Context, d deployment) (*sqslambda.Batch, error) {
-	var f config.Function
-	if err := config.Load(&f); err != nil {
-		return nil, err
-	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx)
-	if err != nil {
-		return nil, err
-	}
-	d.aws, d.metrics = aws, emf.New(os.Stdout, "Parley", f.Name)
-	switch f.Handler {
-	case "control":
-		return d.control(ctx)
-	case "sync":
-		return d.sync()
-	}
-	return d.worker(ctx)
+func main() {
+	deployed.Run(version, func(ctx context.Context, f deployed.Function) (*sqslambda.Batch, error) {
+		d := deployment{f}
+		switch f.Handler {
+		case "control":
+			return d.control(ctx)
+		case "sync":
+			return d.sync()
+		}
+		return d.worker(ctx)
+	})
 }

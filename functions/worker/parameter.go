@@ -105,7 +105,7 @@ type prompt struct {
 func (d deployment) prompt(name string) *prompt {
 	p := &prompt{}
 	p.parameter = parameter{
-		client: ssm.NewFromConfig(d.aws), env: "SYSTEM_PROMPT_PARAMETER", name: name, age: 5 * time.Minute, log: d.log,
+		client: ssm.NewFromConfig(d.AWS), env: "SYSTEM_PROMPT_PARAMETER", name: name, age: 5 * time.Minute, log: d.Log,
 		use: func(value string) error {
 			p.value.Store(value)
 			return nil

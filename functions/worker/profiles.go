@@ -16,14 +16,14 @@ import (
 // profiles is the parameter that keeps live up to date.
 func (d deployment) profiles(name string, live *profiles.Live) *parameter {
 	return &parameter{
-		client: ssm.NewFromConfig(d.aws), env: "PROFILES_PARAMETER", name: name, age: time.Minute, log: d.log,
+		client: ssm.NewFromConfig(d.AWS), env: "PROFILES_PARAMETER", name: name, age: time.Minute, log: d.Log,
 		use: func(value string) error { return live.Replace(name, []byte(value)) },
 	}
 }
 
 // lookIn opens knowledge bases: what k leaves open is as deployed.
 func (d deployment) lookIn(m config.Model) func(profiles.Knowledge) (pipeline.Retriever, error) {
-	client := bedrockagentruntime.NewFromConfig(d.aws)
+	client := bedrockagentruntime.NewFromConfig(d.AWS)
 	own := profiles.Knowledge{Base: m.KnowledgeBase, Filter: []byte(m.Filter), Rerank: m.RerankModelARN, CitationURL: m.CitationBaseURL}
 	return func(k profiles.Knowledge) (pipeline.Retriever, error) {
 		if k.Docs != "" {

@@ -22,13 +22,13 @@ func (d deployment) sync() (*sqslambda.Batch, error) {
 	if err := config.Load(&c); err != nil {
 		return nil, err
 	}
-	knowledge, err := bedrock.NewKnowledge(bedrockagent.NewFromConfig(d.aws), c.KnowledgeBase, c.Remembered)
+	knowledge, err := bedrock.NewKnowledge(bedrockagent.NewFromConfig(d.AWS), c.KnowledgeBase, c.Remembered)
 	if err != nil {
 		return nil, err
 	}
-	queues := sqs.NewFromConfig(d.aws)
+	queues := sqs.NewFromConfig(d.AWS)
 	stage := &pipeline.Refresher{
-		Library: knowledge, Replies: sqsqueue.New(queues, c.Replies), Language: c.Language, Metrics: d.metrics, Log: d.log,
+		Library: knowledge, Replies: sqsqueue.New(queues, c.Replies), Language: c.Language, Metrics: d.Metrics, Log: d.Log,
 	}
 	if c.Remembered != "" {
 		stage.Days = c.RememberDays
@@ -41,5 +41,5 @@ func (d deployment) sync() (*sqslambda.Batch, error) {
 	case chat.DingTalk:
 		stage.Route = dingtalk.Route{ConversationType: dingtalk.Group, ConversationID: channel}.JSON()
 	}
-	return &sqslambda.Batch{Queue: sqsqueue.New(queues, c.Sync), Handler: stage.Handle, Log: d.log}, nil
+	return &sqslambda.Batch{Queue: sqsqueue.New(queues, c.Sync), Handler: stage.Handle, Log: d.Log}, nil
 }

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockagent"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -22,14 +20,6 @@ import (
 	"parley/pkg/sqsqueue/sqslambda"
 )
 
-// deployment is what the functions are built from.
-type deployment struct {
-	aws     aws.Config
-	log     *slog.Logger
-	metrics pipeline.Metrics
-	version string
-}
-
 // control builds the control queue's function.
 func (d deployment) control(ctx context.Context) (*sqslambda.Batch, error) {
 	var c config.Control
@@ -37,7 +27,7 @@ func (d deployment) control(ctx context.Context) (*sqslambda.Batch, error) {
 	if err := errors.Join(config.Load(&c), config.Load(&h)); err != nil {
 		return nil, err
 	}
-	queues := sqs.NewFromConfig(d.aws)
+	queues := sqs.NewFromConfig(d.AWS)
 	own := sqsqueue.New(queues, c.Control)
 	base, err := homeProfile(c, h)
 	if err != nil {
@@ -48,12 +38,12 @@ func (d deployment) control(ctx context.Context) (*sqslambda.Batch, error) {
 	live := profiles.NewLive(profiles.Deployment{Money: h.Money()})
 	changes := d.profiles(c.Profiles, live)
 	if err := changes.first(ctx); err != nil { // a stop must not wait for it
-		d.log.ErrorContext(ctx, "profiles", "err", err)
+		d.Log.ErrorContext(ctx, "profiles", "err", err)
 	}
 	stage.Profiles = live
 	stage.Home = d.home(store, stage.Replies, h.MemoryTurns, h.MemoryTokens)
 	d.administer(stage.Home, store, queues, c, h)
-	return &sqslambda.Batch{Queue: own, Log: d.log, Handler: func(ctx context.Context, batch []pipeline.Delivery) []pipeline.Settlement {
+	return &sqslambda.Batch{Queue: own, Log: d.Log, Handler: func(ctx context.Context, batch []pipeline.Delivery) []pipeline.Settlement {
 		changes.refresh(ctx)
 		return stage.Handle(ctx, batch)
 	}}, nil
@@ -63,12 +53,12 @@ func (d deployment) controller(store *dynamostore.Store, queues *sqs.Client, req
 	return &pipeline.Control{
 		Cases: store, Memory: store,
 		Requests: sqsqueue.New(queues, requests), Replies: sqsqueue.New(queues, replies), Letters: sqsqueue.New(queues, letters),
-		Profile: base, Metrics: d.metrics, Log: d.log,
+		Profile: base, Metrics: d.Metrics, Log: d.Log,
 	}
 }
 
 func (d deployment) store(table string, days int) *dynamostore.Store {
-	return dynamostore.New(dynamodb.NewFromConfig(d.aws), table, time.Duration(days)*24*time.Hour)
+	return dynamostore.New(dynamodb.NewFromConfig(d.AWS), table, time.Duration(days)*24*time.Hour)
 }
 
 // worker builds the requests queue's function.
@@ -113,22 +103,22 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 	for _, choice := range m.ModelChoices() {
 		base.Models = append(base.Models, pipeline.Choice(choice))
 	}
-	queues := sqs.NewFromConfig(d.aws)
+	queues := sqs.NewFromConfig(d.AWS)
 	own := sqsqueue.New(queues, c.Requests)
 	store := d.store(c.Table, t.MemoryDays)
 	stage := pipeline.Worker{
 		Cases: store, Memory: store, Quotas: store, Price: price, Gate: pipeline.NewGate(),
 		Visibility: own, Replies: sqsqueue.New(queues, c.Replies), Letters: sqsqueue.New(queues, c.RequestsDead),
 		Control: d.controller(store, queues, c.Requests, c.Replies, c.RequestsDead, base), Profiles: live,
-		Model: model, Rewriter: pipeline.ModelRewriter{Model: model}, Readers: readers, Extract: extract.Text, Knowledge: knowledge, Metrics: d.metrics, Log: d.log,
+		Model: model, Rewriter: pipeline.ModelRewriter{Model: model}, Readers: readers, Extract: extract.Text, Knowledge: knowledge, Metrics: d.Metrics, Log: d.Log,
 		People: store,
 		Config: pipeline.WorkerConfig{
-			Profile: base, MaxTokens: m.MaxTokens, MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens, RememberDays: r.Days, Version: d.version,
+			Profile: base, MaxTokens: m.MaxTokens, MemoryTurns: t.MemoryTurns, MemoryTokens: t.MemoryTokens, RememberDays: r.Days, Version: d.Version,
 			Seats: pipeline.Seats{User: l.UserConcurrency, Workspace: l.WorkspaceConcurrency},
 		},
 	}
 	stage.Control.Home = d.home(store, stage.Replies, t.MemoryTurns, t.MemoryTokens) // for what is replayed
-	return &sqslambda.Batch{Queue: own, Log: d.log, Handler: func(ctx context.Context, batch []pipeline.Delivery) []pipeline.Settlement {
+	return &sqslambda.Batch{Queue: own, Log: d.Log, Handler: func(ctx context.Context, batch []pipeline.Delivery) []pipeline.Settlement {
 		now := stage // the prompt and the profiles may have changed since the last event
 		now.Config.Profile.System = prompt.text(ctx)
 		changes.refresh(ctx)
@@ -139,9 +129,9 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 // model returns the model and, where a knowledge base is configured, what finds
 // passages in it.
 func (d deployment) model(m config.Model) (pipeline.Model, pipeline.Retriever, error) {
-	model, err := bedrock.NewModel(bedrockruntime.NewFromConfig(d.aws), bedrock.ModelConfig{
+	model, err := bedrock.NewModel(bedrockruntime.NewFromConfig(d.AWS), bedrock.ModelConfig{
 		ModelID: m.ID, FallbackModelID: m.Fallback, MaxTokens: m.MaxTokens,
-		GuardrailID: m.GuardrailID, GuardrailVersion: m.GuardrailVersion, Log: d.log,
+		GuardrailID: m.GuardrailID, GuardrailVersion: m.GuardrailVersion, Log: d.Log,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -155,5 +145,5 @@ func (d deployment) knowledge(m config.Model, r config.Remember) (pipeline.Knowl
 	if m.KnowledgeBase == "" || r.Source == "" {
 		return nil, nil
 	}
-	return bedrock.NewKnowledge(bedrockagent.NewFromConfig(d.aws), m.KnowledgeBase, r.Source)
+	return bedrock.NewKnowledge(bedrockagent.NewFromConfig(d.AWS), m.KnowledgeBase, r.Source)
 }
