@@ -255,35 +255,39 @@ func redrive(w *world.World) {
 }
 
 // Whatever records have expired, the replay of a letter turns the apology that
-// stands into the answer: it is looked up in the thread.
+// stands into the answer: it is looked up in the thread, or among direct messages.
 func TestReplayWithoutRecords(t *testing.T) {
 	for _, lost := range []struct {
 		name              string
 		cases, deliveries bool
 	}{{"case", true, false}, {"delivery", false, true}, {"both", true, true}} {
-		t.Run(lost.name, func(t *testing.T) {
-			eachForm(t, world.Options{}, func(w *world.World) {
-				p := w.Boot(nil)
-				w.Model.Fail(outage)
-				q, event := w.Ask("C1", "", ann, "hello")
-				p.Accept(event)
-				w.Settle(time.Hour)
-				w.Judge("before")
-				apology := w.Slack.Answers("C1", q.Root)
-				w.Lose(q, lost.cases, lost.deliveries)
-				w.Model.Fail(nil)
-				w.ReplayAll()
-				w.Settle(time.Hour)
-				w.Answered("after the replay", q)
-				w.Judge("after the replay")
-				answer := w.Slack.Answers("C1", q.Root)
-				if len(apology) != 1 || len(answer) != 1 || apology[0].TS != answer[0].TS {
-					w.Errorf("the apology stood at %v, the answer at %v", apology, answer)
-				}
-				p.Stop()
+		for _, channel := range []string{"C1", "D1"} {
+			t.Run(lost.name+" in "+channel, func(t *testing.T) {
+				eachForm(t, world.Options{}, func(w *world.World) { replayLost(w, channel, lost.cases, lost.deliveries) })
 			})
-		})
+		}
 	}
+}
+
+func replayLost(w *world.World, channel string, cases, deliveries bool) {
+	p := w.Boot(nil)
+	w.Model.Fail(outage)
+	q, event := w.Ask(channel, "", ann, "hello")
+	p.Accept(event)
+	w.Settle(time.Hour)
+	w.Judge("before")
+	apology := w.Slack.Answers(channel, q.Root)
+	w.Lose(q, cases, deliveries)
+	w.Model.Fail(nil)
+	w.ReplayAll()
+	w.Settle(time.Hour)
+	w.Answered("after the replay", q)
+	w.Judge("after the replay")
+	answer := w.Slack.Answers(channel, q.Root)
+	if len(apology) != 1 || len(answer) != 1 || apology[0].TS != answer[0].TS {
+		w.Errorf("the apology stood at %v, the answer at %v", apology, answer)
+	}
+	p.Stop()
 }
 
 // A conversation of direct messages is replayed like a thread, and a slash command
