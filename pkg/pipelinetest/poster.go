@@ -44,11 +44,19 @@ type PosterFeatures struct {
 type script struct {
 	name string
 	// edits: the case makes sense only where a post can be changed.
-	edits     bool
+	edits bool
+	// lost is the snapshot before which the delivery record expires, 0 for none. It
+	// makes sense only where a post can be looked up.
+	lost      int
 	long      bool
 	snapshots []chat.Reply // kind, fence and text
 	want      string       // what is seen at the end; "" for nothing
 	many      bool         // in more than one message
+}
+
+// senseless reports whether a platform that is only so capable cannot play s.
+func (s script) senseless(c pipeline.Capabilities) bool {
+	return s.edits && !c.Edit || s.lost > 0 && !c.Lookup
 }
 
 // TestPoster holds a platform to the contract of pipeline.Poster, driven by a
@@ -64,7 +72,7 @@ func TestPoster(t *testing.T, newChat func(t *testing.T) ChatUnderTest, f Poster
 		}
 		f.run(t, s.name, func(t *testing.T) {
 			c := newChat(t)
-			if s.edits && !c.NewPoster(NewFaults()).Capabilities().Edit {
+			if s.senseless(c.NewPoster(NewFaults()).Capabilities()) {
 				return
 			}
 			faults := NewFaults()
@@ -79,7 +87,7 @@ func TestPoster(t *testing.T, newChat func(t *testing.T) ChatUnderTest, f Poster
 func killMatrix(t *testing.T, newChat func(t *testing.T) ChatUnderTest, s script) {
 	c := newChat(t)
 	capable := c.NewPoster(NewFaults()).Capabilities()
-	if s.edits && !capable.Edit {
+	if s.senseless(capable) {
 		return
 	}
 	sound := NewFaults()
@@ -126,6 +134,8 @@ func scripts(f PosterFeatures) []script {
 			snapshots: append(grow(1, one, 20, 50), snap(1, chat.Final, two))},
 		{name: "an apology becomes the answer", edits: true, want: one,
 			snapshots: append(append(grow(1, two, 40), snap(1, chat.Failed, "Sorry.")), append(grow(2, one, 50), snap(2, chat.Final, one))...)},
+		{name: "an apology whose record has expired becomes the answer", edits: true, lost: 1, want: one,
+			snapshots: append(append([]chat.Reply{snap(1, chat.Failed, "Sorry.")}, grow(2, one, 50)...), snap(2, chat.Final, one))},
 		{name: "a stop", want: one, snapshots: append(grow(1, one, 30, 60), snap(1, chat.Stopped, one))},
 		{name: "a question withdrawn while it is answered", edits: true,
 			snapshots: append(grow(1, one, 30, 60), snap(2, chat.Withdrawn, ""))},
@@ -226,7 +236,11 @@ func play(t *testing.T, c ChatUnderTest, s script, faults *Faults) *played {
 		return r.Handle(t.Context(), []pipeline.Delivery{d})[0]
 	}
 	for i, snapshot := range s.snapshots {
+		if s.lost > 0 && i == s.lost {
+			store = newDeliveries()
+		}
 		reply := p.ask
+		reply.Again = s.lost > 0 && i >= s.lost
 		reply.Fence, reply.Kind, reply.Markdown, reply.Seq = snapshot.Fence, snapshot.Kind, snapshot.Markdown, i+1
 		if reply.Kind == chat.Failed {
 			reply.Reason = string(pipeline.ReasonModel)
