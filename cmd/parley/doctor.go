@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -116,11 +117,13 @@ func localChecks() ([]check, error) {
 	var d config.DingTalk
 	var m config.Model
 	var c config.Chat
-	if err := errors.Join(config.Load(&s), config.Load(&d), config.Load(&m), config.Load(&c)); err != nil {
+	var a config.Admins
+	if err := errors.Join(config.Load(&s), config.Load(&d), config.Load(&m), config.Load(&c), config.Load(&a)); err != nil {
 		return nil, err
 	}
 	return []check{
 		slackCheck(s.APIURL, s.BotToken),
+		adminsCheck(a.IDs),
 		dingtalkCheck(d, d.ClientID, d.ClientSecret),
 		modelCheck(m),
 	}, nil
@@ -146,6 +149,17 @@ func slackCheck(apiURL, token string) check {
 			return "", fmt.Errorf("the token lacks %v; add the scopes and reinstall the app", missing)
 		}
 		return fmt.Sprintf("%s in %s", who.Bot, who.Team), nil
+	}}
+}
+
+// adminsCheck says who sees the administrators' part of the Home tab. Whether the tab
+// is switched on no token can ask.
+func adminsCheck(ids []string) check {
+	return check{"administrators", func(context.Context) (string, error) {
+		if len(ids) == 0 {
+			return "", errOff{"ADMINS is not set: nobody sees queues and dead letters in the Home tab"}
+		}
+		return strings.Join(ids, ", ") + " in the Home tab, if that is switched on in the app", nil
 	}}
 }
 

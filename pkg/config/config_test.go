@@ -32,6 +32,7 @@ func TestMistakesNameTheVariable(t *testing.T) {
 		{"concurrency", &Limits{}, map[string]string{"USER_CONCURRENCY": "-1"}, "USER_CONCURRENCY is -1; it must be between 0 and 1000"},
 		{"models to choose from", &Model{}, map[string]string{"MODEL_CHOICES": "Thorough=a.b:0, 快 = c.d ,"}, ""},
 		{"choice without id", &Model{}, map[string]string{"MODEL_CHOICES": "a.b:0"}, "MODEL_CHOICES must be like"},
+		{"admins by name", &Admins{}, map[string]string{"ADMINS": "U012ABCDEF, ann"}, "ADMINS names \"ann\"; it must be Slack user ids"},
 		{"choice twice", &Model{}, map[string]string{"MODEL_CHOICES": "A=b,A=c"}, "MODEL_CHOICES names A twice"},
 		{"too many choices", &Model{}, map[string]string{"MODEL_CHOICES": "A=b,B=b,C=b,D=b,E=b"}, "room for 4"},
 		{"long name", &Model{}, map[string]string{"MODEL_CHOICES": strings.Repeat("n", 31) + "=b"}, "more than 30 characters"},

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -31,8 +33,15 @@ type Admins struct {
 
 func (a *Admins) check() error {
 	a.IDs = ids(a.IDs)
+	for _, id := range a.IDs {
+		if !slackUser.MatchString(id) {
+			return fmt.Errorf("ADMINS names %q; it must be Slack user ids such as U012ABCDEF, separated by commas", id)
+		}
+	}
 	return nil
 }
+
+var slackUser = regexp.MustCompile(`^[UW][A-Z0-9]+$`)
 
 // ids are those in a list that people typed.
 func ids(list []string) []string {

@@ -68,10 +68,10 @@ type note struct {
 }
 
 // pagePatience is how long all parts of a page may take to read, and partPatience
-// how long one may.
+// how long one may: with a press before them they fit the function's 30 s.
 const (
-	pagePatience = 20 * time.Second
-	partPatience = 8 * time.Second
+	pagePatience = 12 * time.Second
+	partPatience = 6 * time.Second
 )
 
 // page reads the parts of m's author's page.

@@ -115,7 +115,7 @@ func (s *System) Run(ctx context.Context) error {
 		all.Go(func() { p.Run(ctx) })
 	}
 	run(&asking, ctx, &Pump{Name: "requests", Queue: s.Requests.Queue, Handler: s.Worker().Handle, Workers: s.Workers, Batch: 1, Hidden: 6 * time.Minute})
-	run(&asking, ctx, &Pump{Name: "control", Queue: s.Control.Queue, Handler: s.Controller().Handle, Workers: 2, Batch: 1, Hidden: time.Minute})
+	run(&asking, ctx, &Pump{Name: "control", Queue: s.Control.Queue, Handler: s.Controller().Handle, Workers: 5, Batch: 1, Hidden: time.Minute})
 	run(&answering, responding, &Pump{Name: "replies", Queue: s.Replies.Queue, Handler: s.Responder().Handle, Workers: 8, Batch: 10, Hidden: 90 * time.Second})
 	asking.Wait()
 	stopResponding()

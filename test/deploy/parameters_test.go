@@ -33,7 +33,7 @@ var examples = map[string]struct{ good, bad []string }{
 	"NoticeChannel":                  {[]string{"", "slack:C012ABCDEF", "dingtalk:cid6KeBBLoveMJOGXoYKF5x7EeiodoA=="}, []string{"C012ABCDEF", "slack:#general", "slack:", "dingtalk:group", "web:x"}},
 	"KnowledgeBaseFilter":            {[]string{"", `{"equals":{"key":"team","value":"it"}}`}, []string{"team=it"}},
 	"RerankModelArn":                 {[]string{"", "arn:aws:bedrock:us-east-1::foundation-model/cohere.rerank-v3-5:0"}, []string{"cohere.rerank-v3-5:0"}},
-	"Admins":                         {[]string{"", "U012ABCDEF", "U012ABCDEF, W345GHIJK"}, []string{"ann", "U012ABCDEF U345GHIJK", "U012ABCDEF,"}},
+	"Admins":                         {[]string{"", "U012ABCDEF", "U012ABCDEF, W345GHIJK"}, []string{"ann", "B012BOT", "U012ABCDEF U345GHIJK", "U012ABCDEF,"}},
 	"Approvers":                      {[]string{"", "U012ABCDEF", "U012ABCDEF, U345GHIJK,manager4821"}, []string{"U012ABCDEF U345GHIJK", "U012ABCDEF,", ","}},
 	"CitationBaseUrl":                {[]string{"", "https://docs.example.com/"}, []string{"docs.example.com", "s3://bucket"}},
 	"GuardrailId":                    {[]string{"", "a1b2c3d4e5f6"}, []string{"A1B2", "arn:aws:bedrock:us-east-1:1:guardrail/a1"}},

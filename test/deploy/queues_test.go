@@ -39,7 +39,7 @@ func TestQueueNumbers(t *testing.T) {
 		deadLetters                             string
 	}{
 		"RequestsQueue": {"WorkerFunction", 300, 360, 1, 20, 4 * 86400, 100, "RequestsDeadLetters"},
-		"ControlQueue":  {"ControlFunction", 30, 90, 1, 2, 4 * 86400, 10, "RequestsDeadLetters"},
+		"ControlQueue":  {"ControlFunction", 30, 90, 1, 5, 4 * 86400, 10, "RequestsDeadLetters"},
 		"RepliesQueue":  {"ResponderFunction", 30, 90, 10, 5, 86400, 100, "RepliesDeadLetters"},
 	}
 	s := resolve(t, nil)

@@ -76,7 +76,9 @@ func TestAdminRetriesAll(t *testing.T) {
 // Whoever is not named is shown nothing of it, and a forged press does nothing: not
 // a member's, not a guest's, not that of somebody from elsewhere with an admin's id.
 func TestOnlyAdminsAdminister(t *testing.T) {
-	atHome(t, administered, func(w *world.World) {
+	o := administered
+	o.Config.Profile.External = true // so that people from elsewhere have a page at all
+	atHome(t, o, func(w *world.World) {
 		p := w.Boot(nil)
 		defer p.Stop()
 		failing(w, p, 1)
@@ -98,6 +100,8 @@ func TestOnlyAdminsAdminister(t *testing.T) {
 		}
 		w.Slack.SetPerson(slacktest.Person{ID: "U0ADMIN", Team: "T0ELSEWHERE"})
 		p.Accept(w.Slack.EventHomeAction("U0ADMIN", slacktest.Button{Type: "button", ActionID: "parley_home_replay", Value: letter.ID}))
+		w.Settle(time.Minute)
+		p.Accept(w.Slack.EventHomeFrom("U0ADMIN", "T0ELSEWHERE"))
 		w.Settle(time.Minute)
 		if len(w.Letters()) != 1 || w.Model.Calls("") != 1 {
 			t.Errorf("%d letters, %d calls of the model", len(w.Letters()), w.Model.Calls(""))

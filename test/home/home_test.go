@@ -195,3 +195,27 @@ func TestHomeOpeningsCoalesce(t *testing.T) {
 		}
 	})
 }
+
+// A page that cannot be shown for a long time is given up without a letter; the
+// next opening shows it.
+func TestHomeAfterAnOutage(t *testing.T) {
+	atHome(t, world.Options{}, func(w *world.World) {
+		p := w.Boot(nil)
+		defer p.Stop()
+		const outage = 200
+		for n := range outage {
+			w.Slack.Inject("views.publish", n+1, slacktest.FailBefore())
+		}
+		p.Accept(w.Slack.EventHome("U1"))
+		w.Settle(time.Hour)
+		if letters := w.Letters(); len(letters) != 0 {
+			t.Errorf("%d dead letters", len(letters))
+		}
+		if tried := len(w.Slack.Calls("views.publish")); tried < 3 || tried == outage {
+			t.Errorf("tried %d times", tried)
+		}
+		w.Slack.Heal()
+		p.Accept(w.Slack.EventHome("U1"))
+		shows(w, "U1", "you: 0")
+	})
+}

@@ -250,3 +250,35 @@ func TestHomeWithoutAStore(t *testing.T) {
 		})
 	}
 }
+
+// A choice that a place's own profile does not offer is not taken there: its own
+// model answers.
+func TestProfileWinsOverAChoice(t *testing.T) {
+	offered := []pipeline.Choice{{Name: "Thorough", ID: "thorough-id"}}
+	o := world.Options{Config: pipeline.WorkerConfig{Profile: pipeline.Profile{Model: "usual-id", Models: offered}}, Profiles: strict{}}
+	atHome(t, o, func(w *world.World) {
+		p := w.Boot(nil)
+		defer p.Stop()
+		asked := watch(w)
+		open(w, p, "U1")
+		press(w, p, "U1", "model", "Thorough")
+		ask(w, p, "C0FREE", "U1", "one")
+		if m := asked.last().Model; m != "thorough-id" {
+			t.Errorf("elsewhere asked %q", m)
+		}
+		ask(w, p, "C0STRICT", "U1", "two")
+		if m := asked.last().Model; m != "strict-id" {
+			t.Errorf("in the channel with a profile asked %q", m)
+		}
+	})
+}
+
+// strict has one channel with a model of its own and no choices.
+type strict struct{}
+
+func (strict) Profile(base pipeline.Profile, m chat.Message) pipeline.Profile {
+	if m.Conversation.Channel == "C0STRICT" {
+		base.Name, base.Model, base.Models = "strict", "strict-id", nil
+	}
+	return base
+}

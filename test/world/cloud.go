@@ -133,7 +133,7 @@ func (h *cloud) start(f *pipelinetest.Faults) *Process {
 	}
 	functions := []function{
 		{Requests, 1, h.w.opts.Workers, 300 * time.Second, answering},
-		{Control, 1, 2, 30 * time.Second, func(f *pipelinetest.Faults) pipeline.Handler { return h.control(f, log).Handle }},
+		{Control, 1, 5, 30 * time.Second, func(f *pipelinetest.Faults) pipeline.Handler { return h.control(f, log).Handle }},
 		{Replies, 10, 5, 30 * time.Second, func(f *pipelinetest.Faults) pipeline.Handler { return h.responder(f, log).Handle }},
 	}
 	ctx, cancel := context.WithCancel(h.w.Context())
@@ -208,7 +208,7 @@ func (h *cloud) invoke(ctx context.Context, all *pipelinetest.Faults, fn functio
 func (h *cloud) control(f *pipelinetest.Faults, log *slog.Logger) *pipeline.Control {
 	s := h.store()
 	return &pipeline.Control{
-		Profile: h.w.opts.Config.Profile,
+		Profile: h.w.opts.Config.Profile, Profiles: h.w.opts.Profiles,
 		Home: &pipeline.Home{
 			Meter: pipeline.Meter{Quotas: f.Quotas(s)}, Memory: f.Memory(s), People: f.People(s), Cases: f.Cases(s),
 			Replies: f.Outbox(Replies, h.queue(Replies)), Turns: 20, Tokens: 8000, Log: log,
@@ -243,7 +243,7 @@ func (h *cloud) worker(f *pipelinetest.Faults, gate *pipeline.Gate, log *slog.Lo
 	return &pipeline.Worker{
 		Cases: f.Cases(s), Memory: f.Memory(s), Quotas: f.Quotas(s), People: f.People(s), Visibility: f.Queue(Requests, h.queue(Requests)),
 		Replies: f.Outbox(Replies, h.queue(Replies)), Letters: f.Outbox("requests-dead", h.queue("requests-dead")),
-		Control: h.control(f, log), Model: &seen{h.w.Model, f}, Price: h.w.opts.Price, Gate: gate,
+		Control: h.control(f, log), Model: &seen{h.w.Model, f}, Price: h.w.opts.Price, Gate: gate, Profiles: h.w.opts.Profiles,
 		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: h.w.slackClient(f, log).Reader()},
 		Log:     log, Config: h.w.opts.Config, Metrics: h.w.opts.Metrics,
 	}

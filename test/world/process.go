@@ -164,6 +164,7 @@ func (h *file) start(f *pipelinetest.Faults) *Process {
 		Readers: map[chat.Platform]pipeline.Reader{chat.Slack: api.Reader()},
 		Workers: w.opts.Workers, Config: w.opts.Config, Metrics: w.opts.Metrics, Log: log, Grace: 2 * time.Second,
 	}
+	system.Profiles = w.opts.Profiles
 	system.People, system.Admins, system.Config.Version = f.People(s), w.opts.Admins, "1.2.3"
 	system.Operator = &pipeline.Operator{Cases: system.Cases, Memory: system.Memory, Deliveries: system.Deliveries}
 	for _, name := range queueNames {

@@ -46,11 +46,12 @@ var Forms = []Form{SQLite, AWS}
 // Options describe a World. The zero value is one machine with an answering model
 // and no limits.
 type Options struct {
-	Form    Form
-	Slack   slacktest.Options
-	Config  pipeline.WorkerConfig
-	Admins  []string
-	Workers int // questions answered at once; default 20
+	Form     Form
+	Slack    slacktest.Options
+	Config   pipeline.WorkerConfig
+	Admins   []string
+	Profiles pipeline.Profiles
+	Workers  int // questions answered at once; default 20
 	// MaxReceives of the requests queue, 0 for the deployment's.
 	MaxReceives int
 	Price       func(model string, u Usage) (float64, bool)

@@ -65,6 +65,13 @@ func (s *Server) Inject(method string, n int, f Fault) {
 	s.faults = append(s.faults, &injected{method, n, f})
 }
 
+// Heal takes back what Inject has planned.
+func (s *Server) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
 // strike counts a call against the injected faults and returns the one that is
 // due. s.mu is held.
 func (s *Server) strike(method string) (due Fault) {
