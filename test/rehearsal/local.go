@@ -54,7 +54,7 @@ func openLocal(t *stack.Template, parameters map[string]string, secrets map[stri
 		fakes.vault.put(c.physical[logical], value)
 	}
 	c.physical["Prompt"] = named(s, "Prompt", "Name")
-	fakes.vault.parameters[c.physical["Prompt"]] = named(s, "Prompt", "Value")
+	fakes.vault.set(c.physical["Prompt"], named(s, "Prompt", "Value"))
 	return c, nil
 }
 

@@ -3,6 +3,7 @@ package rehearsal
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -13,7 +14,7 @@ import (
 type vault struct {
 	mu         sync.Mutex
 	secrets    map[string][]secretVersion // by ARN, newest first
-	parameters map[string]string
+	parameters map[string][]string        // their versions, oldest first
 }
 
 type secretVersion struct {
@@ -22,13 +23,20 @@ type secretVersion struct {
 }
 
 func newVault() *vault {
-	return &vault{secrets: map[string][]secretVersion{}, parameters: map[string]string{}}
+	return &vault{secrets: map[string][]secretVersion{}, parameters: map[string][]string{}}
 }
 
 func (v *vault) put(arn, value string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.secrets[arn] = append([]secretVersion{{value, time.Now()}}, v.secrets[arn]...)
+}
+
+// set gives a parameter a new version.
+func (v *vault) set(name, value string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.parameters[name] = append(v.parameters[name], value)
 }
 
 // ServeHTTP implements http.Handler.
@@ -56,12 +64,17 @@ func (v *vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"VersionId": "00000000-0000-4000-8000-000000000001", "VersionStages": []string{"AWSCURRENT"},
 		})
 	case "GetParameter":
-		value, ok := v.parameters[in.Name]
-		if !ok {
+		name, version, selected := strings.Cut(in.Name, ":")
+		versions := v.parameters[name]
+		n := len(versions)
+		if selected {
+			n, _ = strconv.Atoi(version)
+		}
+		if n < 1 || n > len(versions) {
 			refuse(w, "ParameterNotFound")
 			return
 		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"Parameter": map[string]any{"Name": in.Name, "Type": "String", "Value": value, "Version": 1}})
+		_ = json.NewEncoder(w).Encode(map[string]any{"Parameter": map[string]any{"Name": name, "Type": "String", "Value": versions[n-1], "Version": n}})
 	default:
 		refuse(w, "UnknownOperationException")
 	}
