@@ -51,7 +51,7 @@ func build(ctx context.Context, s settings, log *slog.Logger, metrics io.Writer)
 		secret := secrets.New(store, s.slack.SecretARN, secrets.SigningSecret)
 		parser, err := slack.NewParser(slack.Config{
 			Secrets:   secret.Valid(secrets.SigningSecret, log),
-			FollowUps: s.ingress.FollowUps != pipeline.FollowNever || s.ingress.Profiles != "",
+			FollowUps: s.ingress.Forwards(),
 			APIURL:    s.slack.APIURL, Language: s.ingress.Language,
 		})
 		if err != nil {

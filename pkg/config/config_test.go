@@ -84,3 +84,16 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("got %+v", d)
 	}
 }
+
+// Replies in threads are passed on wherever somebody may want them.
+func TestForwards(t *testing.T) {
+	for _, tt := range []struct {
+		followUps, profiles string
+		want                bool
+	}{{"asker", "", true}, {"anyone", "", true}, {"never", "", false}, {"never", "/parley/profiles", true}} {
+		i := Ingress{FollowUps: tt.followUps, Profiles: tt.profiles}
+		if got := i.Forwards(); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
+	}
+}

@@ -12,11 +12,13 @@ type Ingress struct {
 	Control     string `env:"CONTROL_QUEUE_URL,required"`
 	GroupMemory string `env:"GROUP_MEMORY" envDefault:"person"`
 	FollowUps   string `env:"FOLLOW_UPS" envDefault:"asker"`
-	// Profiles is not read here: where it is set, the worker alone knows whose
-	// follow-ups are wanted.
-	Profiles string `env:"PROFILES_PARAMETER"`
-	Language string `env:"LANGUAGE" envDefault:"en"`
+	Profiles    string `env:"PROFILES_PARAMETER"` // not read here; see Forwards
+	Language    string `env:"LANGUAGE" envDefault:"en"`
 }
+
+// Forwards reports whether replies in threads are passed on although they mention
+// nobody. Where there are profiles, the worker alone knows whose are wanted.
+func (i Ingress) Forwards() bool { return i.FollowUps != "never" || i.Profiles != "" }
 
 func (i *Ingress) check() error {
 	return errors.Join(
