@@ -164,9 +164,14 @@ func proposal(r *chat.Reply, m chat.Message) {
 	r.Markdown = phrase.In(r.Language).Say("remember.draft") + "\n\n" + r.Markdown
 }
 
-// proposalPointer is the id of the record that points to a conversation's newest
-// draft, for people who decide by a word.
-func proposalPointer(conversation string) string { return "proposal:" + conversation }
+// proposalPointer is the id of the record that points to the newest draft of a
+// conversation, in DingTalk of a group, for people who decide by a word.
+func proposalPointer(c chat.Conversation) string {
+	if c.Platform == chat.DingTalk {
+		c.Thread = "" // each person's own in a group, which the one who approves is not
+	}
+	return "proposal:" + c.Key()
+}
 
 // decide carries out an approval or rejection.
 func (w *Worker) decide(ctx context.Context, m chat.Message) Settlement {
@@ -225,7 +230,7 @@ const verdictDone = "done"
 func (w *Worker) pending(ctx context.Context, m chat.Message) (Case, chat.Message, error) {
 	subject := m.Subject
 	if subject == "" {
-		pointer, err := w.Cases.LoadCase(ctx, proposalPointer(m.Conversation.Key()))
+		pointer, err := w.Cases.LoadCase(ctx, proposalPointer(m.Conversation))
 		if err != nil {
 			return Case{}, chat.Message{}, Transient(ReasonStore, err)
 		}
@@ -317,7 +322,7 @@ func (w *Worker) forget(ctx context.Context, m chat.Message) Settlement {
 	case !p.approves(m.Author):
 		said = "remember.approvers"
 	default:
-		if err := w.Knowledge.Forget(ctx, documentID(m.Conversation)); err != nil {
+		if err := w.forgetThread(ctx, m); err != nil {
 			e := Classify(err)
 			w.Log.ErrorContext(ctx, "forget", "msg_id", m.ID, "err", err)
 			if !e.Permanent {
@@ -327,6 +332,19 @@ func (w *Worker) forget(ctx context.Context, m chat.Message) Settlement {
 		}
 	}
 	return w.say(ctx, m, said)
+}
+
+// forgetThread removes what was remembered of the thread that m means.
+func (w *Worker) forgetThread(ctx context.Context, m chat.Message) error {
+	where := m.Conversation
+	if where.Platform == chat.DingTalk { // whoever forgets need not be the one who asked
+		if _, wish, err := w.pending(ctx, m); err != nil {
+			return err
+		} else if wish.Kind == chat.KindRemember {
+			where = wish.Conversation
+		}
+	}
+	return w.Knowledge.Forget(ctx, documentID(where))
 }
 
 // say answers a gesture with one of Parley's sentences.
@@ -350,7 +368,7 @@ func (w *Worker) say(ctx context.Context, m chat.Message, key string) Settlement
 
 // point notes m's draft as the newest of its conversation.
 func (w *Worker) point(ctx context.Context, m chat.Message) error {
-	_, err := w.ledger().update(ctx, proposalPointer(m.Conversation.Key()), func(k Case) (Case, Effects, error) {
+	_, err := w.ledger().update(ctx, proposalPointer(m.Conversation), func(k Case) (Case, Effects, error) {
 		if k.Detail == m.ID || k.EditedAt.After(m.SentAt) {
 			return k, Effects{}, errUnchanged
 		}
