@@ -44,10 +44,14 @@ func (w *Worker) cannotKeep(p Profile) string {
 
 // propose answers a wish to remember a thread with a draft.
 func (w *Worker) propose(ctx context.Context, d Delivery, m chat.Message) Settlement {
-	if why := w.cannotKeep(w.profile(m)); why != "" {
-		return w.say(ctx, m, why)
+	why := w.cannotKeep(w.profile(m))
+	if why == "" {
+		return w.ask(ctx, d, m)
 	}
-	return w.ask(ctx, d, m)
+	if wanted, err := w.wanted(ctx, m); err == nil && !wanted {
+		return Settlement{}
+	}
+	return w.say(ctx, m, why)
 }
 
 // draft makes the draft. Nothing of it is shown before it is whole and scrubbed.
@@ -173,8 +177,14 @@ func proposalPointer(c chat.Conversation) string {
 	return "proposal:" + c.Key()
 }
 
-// decide carries out an approval or rejection.
+// decide carries out an approval or rejection. People say the same words to each
+// other: in a thread without a draft a bare one is none.
 func (w *Worker) decide(ctx context.Context, m chat.Message) Settlement {
+	if m.FollowUp {
+		if draft, _, err := w.pending(ctx, m); err == nil && draft.Rev == 0 {
+			return Settlement{}
+		}
+	}
 	said, err := w.decision(ctx, m)
 	if err != nil {
 		if e := Classify(err); !e.Permanent {
@@ -315,6 +325,9 @@ func (w *Worker) outcome(m chat.Message) string { return "remember." + verb[m.Ki
 
 // forget removes what was remembered of m's thread.
 func (w *Worker) forget(ctx context.Context, m chat.Message) Settlement {
+	if wanted, err := w.wanted(ctx, m); err == nil && !wanted {
+		return Settlement{}
+	}
 	said, p := "forget", w.profile(m)
 	switch {
 	case w.cannotKeep(p) != "":

@@ -15,17 +15,16 @@ import (
 // looked up anew: what counts is what the model was given.
 func (c *Control) passages(ctx context.Context, m chat.Message) error {
 	p := profileOf(c.Profiles, c.Profile, m)
-	if m.Author.External && !p.External && m.Conversation.Platform == chat.Slack {
-		return c.say(ctx, m, "external") // documents are not for people of other organisations
-	}
 	t, ok, err := c.answered(ctx, m)
 	if err != nil {
 		return Transient(ReasonStore, err)
 	}
 	list := quoted(t.Citations)
 	switch {
-	case m.FollowUp && !ok:
+	case m.FollowUp && (!ok || p.FollowUps == FollowNever):
 		return nil // a bare word in somebody else's thread
+	case m.Author.External && !p.External && m.Conversation.Platform == chat.Slack:
+		return c.say(ctx, m, "external") // documents are not for people of other organisations
 	case list == "":
 		return c.say(ctx, m, "passages.none")
 	}
@@ -38,7 +37,11 @@ func (c *Control) passages(ctx context.Context, m chat.Message) error {
 // answered is the turn that m is about.
 func (c *Control) answered(ctx context.Context, m chat.Message) (Turn, bool, error) {
 	if m.Subject == "" {
-		turns, err := c.Memory.Recent(ctx, m.Conversation.Key(), Window{Before: m.SentAt, Turns: 1, Tokens: 1 << 30})
+		marks, err := c.Memory.Markers(ctx, m.Conversation.Key())
+		if err != nil {
+			return Turn{}, false, err
+		}
+		turns, err := c.Memory.Recent(ctx, m.Conversation.Key(), Window{After: marks.ResetBefore, Before: m.SentAt, Turns: 1, Tokens: 1 << 30})
 		if err != nil || len(turns) == 0 {
 			return Turn{}, false, err
 		}
