@@ -65,7 +65,7 @@ func (c *Control) feedback(ctx context.Context, m chat.Message) error {
 func (c *Control) askWhy(ctx context.Context, m chat.Message, k Case, v Vote) error {
 	r := replyTo(m, 1, chat.Rated)
 	r.Seq, r.Language = 1, c.language(m)
-	if question, err := chat.DecodeMessage(k.Message); err == nil {
+	if question, err := chat.DecodeMessage(k.Message); err == nil && m.Author.Language == "" {
 		r.Language = languageFor(question, r.Language)
 	}
 	r.Rating = &chat.Rating{Subject: m.Subject, Fence: k.Fence, Complaint: v.Complaint}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"parley/pkg/chat"
+	"parley/pkg/phrase"
 )
 
 // Each person has one vote, the newest of what they said counts, and what was
@@ -81,6 +83,35 @@ func TestVoteOf(t *testing.T) {
 		got, ok := voteOf(chat.Message{Value: c.value, Complaint: c.complaint, Text: c.text})
 		if ok != c.ok || got != c.want {
 			t.Errorf("%+v: %+v, %v", c, got, ok)
+		}
+	}
+}
+
+// sent keeps what was sent.
+type sent []Envelope
+
+func (s *sent) Send(_ context.Context, e Envelope) error {
+	*s = append(*s, e)
+	return nil
+}
+
+// Somebody who rates another person's answer is asked why in the language they have
+// chosen, and without one in that of the question.
+func TestAskedWhyInOnesLanguage(t *testing.T) {
+	question, err := chat.EncodeMessage(chat.Message{ID: "q", Kind: chat.KindAsk, Text: "这条河有多长？"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for chosen, want := range map[string]string{"": "zh", "en": "en"} {
+		var out sent
+		c := &Control{Replies: &out, Profile: Profile{Language: "en"}}
+		m := chat.Message{ID: "q:feedback", Subject: "q", Author: chat.Author{ID: "bob", Language: chosen}}
+		if err := c.askWhy(t.Context(), m, Case{Message: question}, Vote{Verdict: chat.Down}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := chat.DecodeReply(out[0].Body)
+		if err != nil || r.Language != want || r.Markdown != phrase.In(want).Say("rated.why") {
+			t.Errorf("who has chosen %q is asked in %q: %q, %v", chosen, r.Language, r.Markdown, err)
 		}
 	}
 }
