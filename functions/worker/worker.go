@@ -117,6 +117,7 @@ func (d deployment) worker(ctx context.Context) (*sqslambda.Batch, error) {
 			Seats: pipeline.Seats{User: l.UserConcurrency, Workspace: l.WorkspaceConcurrency},
 		},
 	}
+	stage.Control.Profiles = live
 	stage.Control.Home = d.home(store, stage.Replies, t.MemoryTurns, t.MemoryTokens) // for what is replayed
 	return &sqslambda.Batch{Queue: own, Log: d.Log, Handler: func(ctx context.Context, batch []pipeline.Delivery) []pipeline.Settlement {
 		now := stage // the prompt and the profiles may have changed since the last event
