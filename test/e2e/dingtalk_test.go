@@ -52,7 +52,7 @@ func inDingWorld(t *testing.T, test func(w *dingWorld)) {
 		channel := func(name string) pipeline.Channel {
 			return pipeline.Channel{Queue: store.Queue(name), Letters: store.DeadLetterOutbox(name)}
 		}
-		parser := dingtalk.NewParser(dingtalk.Config{Secrets: func() []string { return []string{w.ding.Secret} }})
+		parser := dingtalk.NewParser(dingtalk.Config{Secrets: func() []string { return []string{w.ding.Secret} }, PersonalGroups: true})
 		w.system = &pipeline.System{
 			Requests: channel(sqlitestore.Requests), Control: channel(sqlitestore.Control), Replies: channel(sqlitestore.Replies),
 			Cases: store, Memory: store, Deliveries: store, Model: &demo.Model{}, Extract: extract.Text, Log: log,
