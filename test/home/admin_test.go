@@ -98,6 +98,7 @@ func TestOnlyAdminsAdminister(t *testing.T) {
 			w.Settle(time.Minute)
 			shows(w, "U1", "Only the people named in ADMINS")
 		}
+		open(w, p, "U0ADMIN") // the tab that the forged press comes from
 		w.Slack.SetPerson(slacktest.Person{ID: "U0ADMIN", Team: "T0ELSEWHERE"})
 		p.Accept(w.Slack.EventHomeAction("U0ADMIN", slacktest.Button{Type: "button", ActionID: "parley_home_replay", Value: letter.ID}))
 		w.Settle(time.Minute)
