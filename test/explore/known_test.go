@@ -16,6 +16,13 @@ var known = []struct {
 		{"1 case.swap", "1 IS LATE"},
 		{"2 replies.settle", "1 case.swap FAILS BUT PERSISTS"},
 	}},
+	{"a question is edited while it is given up", "edit of poison", []turn{
+		{"1 model.delta", "edited m1"},
+		{"1 model.delta", "receive control"},
+		{"1 model.delta", "1 model.delta"},
+		{"1 case.load", "2 case.load"},
+		{"1 case.load", "2 case.swap"},
+	}},
 }
 
 // turn departs from the default schedule, or follows it, the next time that when is

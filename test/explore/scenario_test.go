@@ -90,6 +90,7 @@ var scenarios = []scenario{
 	{name: "stop", ask: []string{"m1"}, events: []event{gesture(chat.KindStop, "m1")}, faults: 3},
 	{name: "edit", ask: []string{"m1"}, events: []event{gesture(chat.KindEdited, "m1")}, faults: 3},
 	{name: "edit fails", ask: []string{"m1"}, events: []event{poison, gesture(chat.KindEdited, "m1")}, faults: 3},
+	{name: "edit of poison", poison: true, ask: []string{"m1"}, events: []event{gesture(chat.KindEdited, "m1")}, faults: 3},
 	{name: "delete", ask: []string{"m1"}, events: []event{gesture(chat.KindDeleted, "m1"), redeliver}, faults: 3},
 	{name: "reset", ask: []string{"m1", "m2"}, events: []event{gesture(chat.KindReset, "r")}, faults: 3},
 	{name: "retry twice", poison: true, ask: []string{"m1"}, events: []event{gesture(chat.KindRetry, "m1"), replay, replay}, faults: 3},

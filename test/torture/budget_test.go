@@ -91,10 +91,11 @@ func TestBudgetIsNeverPassed(t *testing.T) {
 
 // Wherever the process dies, the question is answered within a budget that has room
 // for one question and one more, and what is left counted is between what was used
-// and one estimate above it.
+// and one estimate above it; exactly what was used, if the process died once the
+// reservation was noted.
 func TestBudgetSurvivesCrashes(t *testing.T) {
 	const limit, estimate = 230, 115
-	ask := func(w *world.World, faults *pipelinetest.Faults) {
+	ask := func(w *world.World, faults *pipelinetest.Faults, noted bool) {
 		p := w.Boot(faults)
 		q, event := w.Ask("C1", "", ann, "hello")
 		p.Accept(event)
@@ -107,7 +108,7 @@ func TestBudgetSurvivesCrashes(t *testing.T) {
 		w.Settle(time.Hour)
 		w.Answered("after the crash", q)
 		spent, got := usage(w), counted(w, ann)
-		if got < spent || got > spent+estimate {
+		if got < spent || got > spent+estimate || noted && got != spent {
 			w.Errorf("counted %d, used %d", got, spent)
 		}
 		p.Stop()
@@ -115,7 +116,7 @@ func TestBudgetSurvivesCrashes(t *testing.T) {
 	var points []pipelinetest.Point
 	world.In(t, budgeted(pipeline.Budget{User: limit}), func(w *world.World) {
 		faults := pipelinetest.NewFaults()
-		ask(w, faults)
+		ask(w, faults, true)
 		points = faults.Calls()
 	})
 	for i, at := range points {
@@ -130,7 +131,7 @@ func TestBudgetSurvivesCrashes(t *testing.T) {
 				world.In(t, budgeted(pipeline.Budget{User: limit}), func(w *world.World) {
 					faults := pipelinetest.NewFaults()
 					faults.Plan(at, mode)
-					ask(w, faults)
+					ask(w, faults, strings.HasPrefix(at.Method, "model."))
 				})
 			})
 		}
@@ -159,6 +160,30 @@ func TestBudgetOfWhatCameToNothing(t *testing.T) {
 		p.Accept(w.Slack.EventDeleted(q.Message))
 		w.Settle(time.Hour)
 		if got := counted(w, ann); got <= 0 || got >= 100 {
+			w.Errorf("after it was deleted %d are counted", got)
+		}
+		p.Stop()
+	})
+}
+
+// A question deleted after its process died, and before it was tried again, does not
+// keep its reservation either. On AWS there is a minute for that.
+func TestBudgetOfTheDead(t *testing.T) {
+	o := budgeted(pipeline.Budget{User: 1000})
+	o.Form = world.AWS
+	world.In(t, o, func(w *world.World) {
+		faults := pipelinetest.NewFaults()
+		faults.Plan(pipelinetest.Point{Method: "model.delta", N: 1}, pipelinetest.DieBefore)
+		p := w.Boot(faults)
+		q, event := w.Ask("C1", "", ann, "hello")
+		p.Accept(event)
+		time.Sleep(10 * time.Second)
+		if got := counted(w, ann); got < 100 {
+			w.Errorf("after the crash %d are counted", got)
+		}
+		p.Accept(w.Slack.EventDeleted(q.Message))
+		w.Settle(time.Hour)
+		if got := counted(w, ann); got != 0 {
 			w.Errorf("after it was deleted %d are counted", got)
 		}
 		p.Stop()
