@@ -5,7 +5,7 @@ type guard struct {
 	name, broken string // what it says without the guard
 	file         string
 	is, becomes  string   // is occurs once in file
-	tests        []string // that must find it; nil is the explorer
+	tests        []string // arguments of go test for what must find it; nil is the explorer
 }
 
 const pkg = "pkg/pipeline/"
@@ -83,7 +83,7 @@ var guards = []guard{
 	},
 	{
 		"hold", "a retry after a crash reserves a second time",
-		pkg + "budget.go", " || a.hold.Amount > 0 {", " {", nil,
+		pkg + "budget.go", " || a.hold.Amount > 0 {", " {", []string{"./test/torture", "-run", "Budget"},
 	},
 	{
 		"note", "a reservation whose note seemed to fail is given back twice",
@@ -91,7 +91,7 @@ var guards = []guard{
 	},
 	{
 		"release", "a deleted question keeps its reservation",
-		pkg + "worker.go", "w.release(ctx, m, k.Hold, 0)", "_ = k.Hold", nil,
+		pkg + "worker.go", "w.release(ctx, m, k.Hold, 0)", "_ = k.Hold", []string{"./test/torture", "-run", "Budget"},
 	},
 	{
 		"revision", "SQLite overwrites a case that another has changed",
