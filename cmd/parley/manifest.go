@@ -109,7 +109,7 @@ func slackManifest(name, address string) object {
 			}},
 		},
 		"oauth_config": object{"scopes": object{"bot": []string{
-			"app_mentions:read", "assistant:write", "channels:history", "chat:write", "commands", "files:read",
+			"app_mentions:read", "assistant:write", "channels:history", "chat:write", "commands", "files:read", "files:write",
 			"groups:history", "im:history", "mpim:history",
 		}}},
 		"settings": object{

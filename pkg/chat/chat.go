@@ -114,6 +114,7 @@ const (
 	KindPassages   Kind = "passages"   // show what the answer to Subject, or the newest, relies on
 	KindEdited     Kind = "edited"     // Subject now reads Text
 	KindDeleted    Kind = "deleted"    // Subject was withdrawn by its author
+	KindFile       Kind = "file"       // wants the answer to Subject as a file
 	KindOpened     Kind = "opened"     // opened Parley, and has said nothing yet
 	KindHome       Kind = "home"       // opened their own page, or pressed there what Value says
 )
@@ -122,7 +123,7 @@ const (
 // conversation's questions: they travel on the control queue.
 func (k Kind) Control() bool {
 	switch k {
-	case KindStop, KindEdited, KindDeleted, KindRetry, KindRegenerate, KindFeedback, KindPassages, KindOpened, KindHome:
+	case KindStop, KindEdited, KindDeleted, KindRetry, KindRegenerate, KindFeedback, KindFile, KindPassages, KindOpened, KindHome:
 		return true
 	}
 	return false
@@ -234,6 +235,7 @@ const (
 	Notice    ReplyKind = "notice"    // Parley's own words: help, reset, usage
 	Withdrawn ReplyKind = "withdrawn" // the question is gone, and so is its answer
 	Opened    ReplyKind = "opened"    // no answer: a person may be shown what to ask
+	Attached  ReplyKind = "attached"  // Markdown as a file beside the answer; no file if it is empty
 	Rated     ReplyKind = "rated"     // no answer: a person who rated one may be asked why
 	AtHome    ReplyKind = "home"      // no answer: a person's own page, in Home
 )

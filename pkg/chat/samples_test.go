@@ -73,6 +73,7 @@ func sampleMessages() map[string]Message {
 		"message_deleted":       gesture(KindDeleted, func(m *Message) { m.Subject = sampleID }),
 		"message_approve":       gesture(KindApprove, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7} }),
 		"message_reject":        gesture(KindReject, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7} }),
+		"message_file":          gesture(KindFile, func(m *Message) { m.Subject, m.Token = sampleID, &Token{Fence: 7} }),
 		"message_complaint": gesture(KindFeedback, func(m *Message) {
 			m.Subject, m.Value, m.Complaint, m.Text, m.Token = sampleID, Down, ComplaintOther, "it is from <2019>", &Token{Fence: 7}
 		}),
@@ -118,6 +119,7 @@ func sampleReplies() map[string]Reply {
 		"reply_working":    working,
 		"reply_titled":     titled,
 		"reply_opened":     snapshot(Opened, 1, ""),
+		"reply_attached":   snapshot(Attached, 1, "| a |\n|---|\n| 1 |"),
 		"reply_rated":      rated,
 		"reply_partial":    snapshot(Partial, 2, "| a |"),
 		"reply_final":      final,

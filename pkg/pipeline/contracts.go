@@ -62,6 +62,7 @@ type Capabilities struct {
 	Stream bool // partial answers can be shown
 	// Whisper: a person who pressed a button can be told something alone.
 	Whisper bool
+	Files   bool // an answer can be had as a file
 }
 
 // PostRequest asks for one snapshot to be shown.

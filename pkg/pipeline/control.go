@@ -87,6 +87,8 @@ func (c *Control) do(ctx context.Context, m chat.Message) error {
 		return c.feedback(ctx, m)
 	case chat.KindPassages:
 		return c.passages(ctx, m)
+	case chat.KindFile:
+		return c.file(ctx, m)
 	case chat.KindOpened:
 		r := replyTo(m, 1, chat.Opened)
 		r.Seq, r.Language = 1, c.language(m)
@@ -130,7 +132,10 @@ func (c *Control) deleted(ctx context.Context, m chat.Message) error {
 	m.ID = m.Subject
 	r := replyTo(m, k.Fence, k.FinalKind)
 	r.Seq, r.Language = k.FinalSeq, c.language(m)
-	return SendReply(ctx, c.Replies, r)
+	if err := SendReply(ctx, c.Replies, r); err != nil {
+		return err
+	}
+	return SendReply(ctx, c.Replies, withoutFile(r))
 }
 
 // edited gives a question its new text. While it is being worked on, the worker

@@ -142,6 +142,9 @@ func (r *Responder) show(ctx context.Context, d Delivery, reply chat.Reply) (err
 	if !ok {
 		return Permanent(ReasonConfig, fmt.Errorf("no credentials for platform %q", reply.Conversation.Platform))
 	}
+	if reply.Kind == chat.Attached && !poster.Capabilities().Files {
+		return nil
+	}
 	if reply.Kind == chat.Rated && !poster.Capabilities().Whisper {
 		return nil // the place of the press itself tells what became of it
 	}

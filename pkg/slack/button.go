@@ -18,6 +18,7 @@ const (
 	ActionApprove    = "parley_approve" // of what would be remembered
 	ActionReject     = "parley_reject"
 	ActionPassages   = "parley_passages" // what the answer relies on
+	ActionFile       = "parley_file"     // the answer as a file
 	ActionFeedback   = "parley_feedback" // a feedback_buttons element; Verdict is set
 	// ActionHome begins the ids of what can be pressed in the home tab; what follows
 	// is the press, and its value what the press is about.

@@ -146,7 +146,7 @@ var actionKinds = map[string]chat.Kind{
 	ActionRetry: chat.KindRetry, ActionRegenerate: chat.KindRegenerate,
 	ActionApprove: chat.KindApprove, ActionReject: chat.KindReject,
 	ActionPassages: chat.KindPassages,
-	ActionStop:     chat.KindStop, ActionFeedback: chat.KindFeedback, ActionComment: chat.KindFeedback,
+	ActionStop:     chat.KindStop, ActionFeedback: chat.KindFeedback, ActionFile: chat.KindFile, ActionComment: chat.KindFeedback,
 }
 
 // decode reads what the element used at a place is about.

@@ -30,7 +30,7 @@ var _ pipeline.Poster = (*Poster)(nil)
 
 // Capabilities implements pipeline.Poster.
 func (p *Poster) Capabilities() pipeline.Capabilities {
-	return pipeline.Capabilities{Edit: true, Lookup: true, Stream: true, Whisper: true}
+	return pipeline.Capabilities{Edit: true, Lookup: true, Stream: true, Whisper: true, Files: true}
 }
 
 // Post implements pipeline.Poster.
@@ -48,6 +48,8 @@ func (p *Poster) Post(ctx context.Context, r pipeline.PostRequest, j pipeline.Jo
 	switch {
 	case r.Reply.Kind == chat.Opened:
 		err = a.suggest(ctx)
+	case r.Reply.Kind == chat.Attached:
+		err = a.attach(ctx)
 	case r.Reply.Kind == chat.Rated:
 		err = a.rate(ctx)
 	case r.Reply.Kind == chat.AtHome:
@@ -291,7 +293,7 @@ func (a *answer) intend(ctx context.Context, method string, part int) error {
 // done ends an intent after its call. Only a message whose posting has an unknown
 // outcome leaves it open, with the hint to come back once it must have landed.
 func (a *answer) done(err error) error {
-	creates := a.at.Intent.Method == methodPost || a.at.Intent.Method == methodStart
+	creates := slices.Contains([]string{methodPost, methodStart, methodComplete}, a.at.Intent.Method)
 	if !unknown(err) || !creates {
 		a.at.Intent, a.at.Key = nil, ""
 		return err

@@ -34,6 +34,10 @@ type file struct {
 	External bool   `json:"is_external"`
 	Private  string `json:"url_private"`
 	Download string `json:"url_private_download"`
+	Shares   struct {
+		Public  map[string]json.RawMessage `json:"public"`
+		Private map[string]json.RawMessage `json:"private"`
+	} `json:"shares"`
 }
 
 // spoken are the subtypes of messages that people or apps said; others report

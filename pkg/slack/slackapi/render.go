@@ -234,6 +234,10 @@ func (a *answer) again() []slack.Block {
 		v.Model = name
 		add(slackin.ActionModel+strconv.Itoa(i), a.words.Say("try.model", name), v)
 	}
+	v.Model = ""
+	if _, worth := markdown.AsFile(a.r.Markdown); worth && a.route.ThreadTS != "" {
+		add(slackin.ActionFile, a.words.Say("file"), v)
+	}
 	if len(buttons) == 0 {
 		return nil
 	}

@@ -27,6 +27,9 @@ type File struct {
 	// Stub makes events carry file_access check_file_info and nothing else, as
 	// files from another organisation do.
 	Stub bool
+	// Of a file the app uploads: how long it said it is, and where it was posted.
+	Length int
+	Shares map[string]string // channel -> ts
 }
 
 // AddFile stores a file, for Say to attach. An empty ID is filled in.
@@ -48,6 +51,13 @@ func (s *Server) fileObject(f *File) answer {
 	a := answer{
 		"id": f.ID, "name": f.Name, "title": f.Name, "mimetype": f.MIME, "size": cmp.Or(f.Claims, len(f.Data)), "mode": "hosted",
 		"is_external": f.External, "file_access": "visible", "url_private": f.URL, "url_private_download": f.URL,
+	}
+	if len(f.Shares) > 0 {
+		shares := answer{}
+		for channel, ts := range f.Shares {
+			shares[channel] = []answer{{"ts": ts}}
+		}
+		a["shares"] = answer{"public": shares}
 	}
 	if f.External {
 		a["mode"], a["external_type"] = "external", "gdrive"
@@ -94,7 +104,7 @@ func (s *Server) uploadURL(c *call) (answer, string) {
 		s.breach("files.getUploadURLExternal: filename and length are wanted")
 		return nil, "invalid_arguments"
 	}
-	f := &File{ID: s.id("F"), Name: c.arg("filename"), MIME: "application/octet-stream"}
+	f := &File{ID: s.id("F"), Name: c.arg("filename"), MIME: "application/octet-stream", Length: c.number("length", 0)}
 	s.files[f.ID] = f
 	return answer{"file_id": f.ID, "upload_url": s.originLocked("files.slack.com") + "/upload/v1/" + f.ID}, ""
 }
@@ -112,6 +122,9 @@ func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	if len(data) != f.Length {
+		s.breach("upload of %d bytes, announced were %d", len(data), f.Length)
+	}
 	f.Data = data
 	fmt.Fprintf(w, "OK - %d", len(data))
 }
@@ -126,8 +139,15 @@ func (s *Server) completeUpload(c *call) (answer, string) {
 	var out []answer
 	for _, l := range list {
 		f := s.files[l.ID]
-		if f == nil {
+		switch {
+		case f == nil:
 			return nil, "file_not_found"
+		case f.Data == nil:
+			s.breach("files.completeUploadExternal: %s was not uploaded", l.ID)
+			return nil, "file_not_found"
+		case len(f.Shares) > 0:
+			s.breach("files.completeUploadExternal: %s was completed before", l.ID)
+			return nil, "invalid_arguments"
 		}
 		ids, out = append(ids, l.ID), append(out, s.fileObject(f))
 	}
@@ -140,8 +160,30 @@ func (s *Server) completeUpload(c *call) (answer, string) {
 		m := s.own(channel, thread)
 		m.Fallback, m.Files = c.arg("initial_comment"), ids
 		s.deliver(m)
+		for _, id := range ids {
+			s.files[id].Shares = map[string]string{channel: m.TS}
+		}
 	}
 	return answer{"files": out}, ""
+}
+
+// deleteFile removes a file of the app's own, and the message that holds it.
+func (s *Server) deleteFile(c *call) (answer, string) {
+	f := s.files[c.arg("file")]
+	if f == nil {
+		return nil, "file_not_found"
+	}
+	if f.Length == 0 {
+		s.breach("files.delete on somebody else's file")
+		return nil, "cant_delete_file"
+	}
+	for channel, ts := range f.Shares {
+		if m := s.find(channel, ts); m != nil {
+			m.Deleted = true
+		}
+	}
+	delete(s.files, c.arg("file"))
+	return nil, ""
 }
 
 // File returns a stored file.

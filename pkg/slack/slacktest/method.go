@@ -85,6 +85,7 @@ var methods = map[string]method{
 	"files.info":                            (*Server).fileInfo,
 	"files.getUploadURLExternal":            (*Server).uploadURL,
 	"files.completeUploadExternal":          (*Server).completeUpload,
+	"files.delete":                          (*Server).deleteFile,
 	"views.publish":                         (*Server).publishView,
 	"views.open":                            (*Server).openView,
 	"agents.sessions.setStatus":             (*Server).sessionStatus,
