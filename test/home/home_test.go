@@ -19,8 +19,9 @@ func atHome(t *testing.T, o world.Options, test func(w *world.World)) {
 	for _, form := range world.Forms {
 		t.Run(string(form), func(t *testing.T) {
 			t.Parallel()
-			o.Form = form
-			world.In(t, o, test)
+			mine := o
+			mine.Form = form
+			world.In(t, mine, test)
 		})
 	}
 }
