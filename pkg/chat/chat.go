@@ -326,6 +326,8 @@ type Reply struct {
 	AskedAt  time.Time `json:"asked_at,omitzero"`
 	// Nonce is set when a dead letter of the replies queue is replayed.
 	Nonce string `json:"nonce,omitempty"`
+	// Private is set where nobody but the asker may see the answer.
+	Private bool `json:"private,omitempty"`
 	// Proposal is set where the answer waits for an approval.
 	Proposal bool `json:"proposal,omitempty"`
 	// Rating is set on replies of kind Rated.

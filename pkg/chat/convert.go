@@ -38,7 +38,7 @@ func (v replyV1) reply() Reply {
 		Citations: each(v.Citations, func(c citationV1) Citation { return Citation(c) }),
 		Steps:     each(v.Steps, func(s stepV1) Step { return Step(s) }),
 		Usage:     Usage(v.Usage), Model: v.Model, Choices: v.Choices, Title: v.Title, Reason: v.Reason, Language: v.Language,
-		Asker: Author(v.Asker), AskedAt: v.AskedAt.UTC(), Nonce: v.Nonce, Proposal: v.Proposal, Rating: (*Rating)(v.Rating), Again: v.Again,
+		Asker: Author(v.Asker), AskedAt: v.AskedAt.UTC(), Nonce: v.Nonce, Private: v.Private, Proposal: v.Proposal, Rating: (*Rating)(v.Rating), Again: v.Again,
 		Home: v.Home.home(), Route: v.Route,
 	}
 }
@@ -50,7 +50,7 @@ func replyToV1(r Reply) *replyV1 {
 		Citations: each(r.Citations, func(c Citation) citationV1 { return citationV1(c) }),
 		Steps:     each(r.Steps, func(s Step) stepV1 { return stepV1(s) }),
 		Usage:     usageV1(r.Usage), Model: r.Model, Choices: r.Choices, Title: r.Title, Reason: r.Reason, Language: r.Language,
-		Asker: authorV1(r.Asker), AskedAt: r.AskedAt.UTC(), Nonce: r.Nonce, Proposal: r.Proposal, Rating: (*ratingV1)(r.Rating), Again: r.Again,
+		Asker: authorV1(r.Asker), AskedAt: r.AskedAt.UTC(), Nonce: r.Nonce, Private: r.Private, Proposal: r.Proposal, Rating: (*ratingV1)(r.Rating), Again: r.Again,
 		Home: homeToV1(r.Home), Route: r.Route,
 	}
 }

@@ -97,6 +97,8 @@ func sampleReplies() map[string]Reply {
 	titled.Title = "What is new?"
 	choices := snapshot(Final, 2, "Yes.")
 	choices.Choices = []string{"Fast", "Thorough"}
+	private := snapshot(Final, 2, "Between us.")
+	private.Private = true
 	proposal := snapshot(Final, 2, "Keep this?")
 	proposal.Proposal = true
 	rated := snapshot(Rated, 1, "What is wrong with it?")
@@ -124,6 +126,7 @@ func sampleReplies() map[string]Reply {
 		"reply_partial":    snapshot(Partial, 2, "| a |"),
 		"reply_final":      final,
 		"reply_choices":    choices,
+		"reply_private":    private,
 		"reply_proposal":   proposal,
 		"reply_failed":     failed,
 		"reply_stopped":    snapshot(Stopped, 4, "As far as"),

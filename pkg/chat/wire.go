@@ -115,6 +115,7 @@ type replyV1 struct {
 	Asker        authorV1        `json:"asker"`
 	AskedAt      time.Time       `json:"asked_at,omitzero"`
 	Nonce        string          `json:"nonce,omitempty"`
+	Private      bool            `json:"private,omitempty"`
 	Proposal     bool            `json:"proposal,omitempty"`
 	Rating       *ratingV1       `json:"rating,omitempty"`
 	Again        bool            `json:"again,omitempty"`

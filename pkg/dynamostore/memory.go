@@ -34,6 +34,7 @@ type turnItem struct {
 	Usage       chat.Usage      `json:"usage"`
 	Model       string          `json:"model,omitempty"`
 	Profile     string          `json:"profile,omitempty"`
+	Private     bool            `json:"private,omitempty"`
 	Stopped     bool            `json:"stopped,omitempty"`
 	Votes       []pipeline.Vote `json:"votes,omitempty"`
 	Attachments string          `json:"attachments,omitempty"`
@@ -53,7 +54,7 @@ func (s *Store) newTurnItem(t pipeline.Turn) turnItem {
 	return turnItem{
 		key: turnKey(t.TurnKey), TTL: s.turnExpiry(t), SentAt: stamp(t.SentAt), MessageID: t.MessageID,
 		Author: t.Author, Question: t.Question, Answer: t.Answer, Citations: t.Citations, Usage: t.Usage,
-		Model: t.Model, Profile: t.Profile, Stopped: t.Stopped, Votes: t.Votes,
+		Model: t.Model, Profile: t.Profile, Private: t.Private, Stopped: t.Stopped, Votes: t.Votes,
 		Attachments: cut(t.Attachments, maxAttachments), AnsweredAt: stamp(t.AnsweredAt),
 	}
 }
@@ -62,7 +63,7 @@ func (i turnItem) record(conversation string) (pipeline.Turn, error) {
 	t := pipeline.Turn{
 		TurnKey: pipeline.TurnKey{Conversation: conversation, MessageID: i.MessageID},
 		Author:  i.Author, Question: i.Question, Answer: i.Answer, Citations: i.Citations, Usage: i.Usage,
-		Model: i.Model, Profile: i.Profile, Stopped: i.Stopped, Votes: i.Votes, Attachments: i.Attachments,
+		Model: i.Model, Profile: i.Profile, Private: i.Private, Stopped: i.Stopped, Votes: i.Votes, Attachments: i.Attachments,
 	}
 	var err, err2 error
 	t.SentAt, err = unstamp(i.SentAt)

@@ -27,6 +27,7 @@ type attempt struct {
 	began   time.Time
 	known   knowledge // set before the model is asked
 	profile Profile
+	private bool // the answer is for its asker alone
 
 	mu  sync.Mutex
 	seq int // of the last snapshot; guarded by mu

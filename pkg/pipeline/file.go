@@ -23,7 +23,7 @@ func (c *Control) file(ctx context.Context, m chat.Message) error {
 	switch {
 	case err != nil:
 		return Transient(ReasonStore, err)
-	case !ok:
+	case !ok, t.Private: // a file is everybody's
 		return c.say(ctx, m, "file.gone")
 	}
 	r := replyTo(m, k.Fence, chat.Attached)

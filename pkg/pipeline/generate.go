@@ -24,6 +24,7 @@ func (a *attempt) generate(ctx context.Context, p Prompt, passages []Passage) (T
 		Author:   a.m.Author,
 		Profile:  a.profile.Name,
 		Question: a.m.Text,
+		Private:  a.private,
 		// What was attached is part of the question from now on.
 		Attachments: attachedText(p.Attachments),
 	}
@@ -165,7 +166,7 @@ func (a *attempt) window(ctx context.Context, marks Markers) ([]Turn, error) {
 	turns, err := a.w.Memory.Recent(ctx, key, Window{
 		After: marks.ResetBefore, Before: a.m.SentAt, Turns: c.MemoryTurns, Tokens: c.MemoryTokens + c.FileTokens,
 	})
-	turns = fit(turns, c.MemoryTokens, c.FileTokens)
+	turns = fit(open(turns, a.m), c.MemoryTokens, c.FileTokens)
 	if err != nil || a.m.Parent == nil || len(turns) >= c.MemoryTurns || !marks.ResetBefore.IsZero() {
 		return turns, err
 	}
@@ -181,7 +182,7 @@ func (a *attempt) window(ctx context.Context, marks Markers) ([]Turn, error) {
 		After: a.m.ParentTurn.Add(-time.Microsecond), Before: a.m.ParentTurn.Add(time.Microsecond),
 		Turns: 1, Tokens: c.MemoryTokens,
 	})
-	return append(root, turns...), err
+	return append(open(root, a.m), turns...), err
 }
 
 // thread reads what people said before they brought Parley in, so that
@@ -307,7 +308,7 @@ func (e *emitter) loop(ctx context.Context) {
 		text := e.text
 		e.mu.Unlock()
 		text = e.a.known.shown(text)
-		if strings.TrimSpace(text) != "" {
+		if strings.TrimSpace(text) != "" && !e.a.private { // what one person sees cannot grow
 			r := e.a.snapshot(chat.Partial)
 			r.Markdown, r.Steps = text, e.a.steps.all()
 			e.a.send(ctx, r)

@@ -20,6 +20,9 @@ func (c *Control) passages(ctx context.Context, m chat.Message) error {
 		return Transient(ReasonStore, err)
 	}
 	list := quoted(t.Citations)
+	if t.Private && t.Author.ID != m.Author.ID {
+		list = ""
+	}
 	switch {
 	case m.FollowUp && (!ok || p.FollowUps == FollowNever):
 		return nil // a bare word in somebody else's thread
@@ -29,7 +32,7 @@ func (c *Control) passages(ctx context.Context, m chat.Message) error {
 		return c.say(ctx, m, "passages.none")
 	}
 	r := replyTo(m, 1, chat.Notice)
-	r.Seq, r.Language = 1, c.language(m)
+	r.Seq, r.Language, r.Private = 1, c.language(m), t.Private
 	r.Markdown = phrase.In(r.Language).Say("passages") + "\n\n" + list
 	return SendReply(ctx, c.Replies, r)
 }

@@ -20,6 +20,10 @@ type Profile struct {
 	// Retriever finds what answers rely on; nil: nothing is looked up, and links
 	// are left alone.
 	Retriever Retriever
+	// Audience are ids of the people who may learn what Retriever finds; nil is
+	// everybody in the place. Answers to them are for their eyes alone; for others
+	// nothing is looked up.
+	Audience  []string
 	Language  string // of Parley's own words when the person's is unknown
 	FollowUps string // FollowAsker (default), FollowAnyone, FollowNever
 	External  bool   // people of other organisations are answered in Slack, too

@@ -85,6 +85,7 @@ type Turn struct {
 	Model     string
 	Profile   string // Profile.Name of the place when it was asked
 	Stopped   bool   // the answer was cut short by the person
+	Private   bool   // nobody but its author may learn of the answer
 	Votes     []Vote // what people made of the answer, one each
 	// Attachments is the text of documents that came with the question.
 	Attachments string

@@ -80,7 +80,7 @@ func (a *attempt) step(ctx context.Context, title string) (end func(title string
 // showSteps publishes the steps so far. A person who was told of a delay keeps
 // reading that.
 func (a *attempt) showSteps(ctx context.Context) {
-	if a.k.Told && a.k.Unsettled == 1 || ctx.Err() != nil {
+	if a.k.Told && a.k.Unsettled == 1 || a.private || ctx.Err() != nil {
 		return
 	}
 	r := a.snapshot(chat.Working)

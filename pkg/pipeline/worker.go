@@ -159,7 +159,7 @@ func (w *Worker) attempts(ctx context.Context, d Delivery, m chat.Message, log *
 			stored.Token = m.Token
 			a.m = sameAs(m, stored)
 		}
-		a.profile = w.profile(a.m)
+		a.profile, a.private = w.profile(a.m).confine(a.m)
 		err = a.run(ctx)
 		if errors.Is(err, errRevised) {
 			a.giveBack(ctx)
@@ -224,6 +224,7 @@ func answerOf(m chat.Message, k Case, t Turn, p Profile) chat.Reply {
 	r := replyTo(m, k.Fence, k.FinalKind)
 	r.Seq, r.Markdown, r.Citations = k.FinalSeq, t.Answer, t.Citations
 	r.Usage, r.Model, r.Choices, r.Language = t.Usage, t.Model, p.choices(), language
+	r.Private = t.Private
 	proposal(&r, m)
 	if k.failedAnew() {
 		words := phrase.In(language)

@@ -65,7 +65,7 @@ func testTurnRoundTrip(c *storeCase) {
 	want.Answer = strings.Repeat("答案 with `code` and\n\n| a table |\n", 4000)
 	want.Citations = []chat.Citation{{Number: 1, Title: "手册", URL: "https://example.com/a?b=c", Page: 3, Heading: "H", Quote: "q", Score: 0.75}}
 	want.Usage = chat.Usage{Input: 1, Output: 2, CacheRead: 3, CacheWrite: 4}
-	want.Model, want.Profile, want.Stopped, want.Attachments = "m", "terraform", true, "text of a file"
+	want.Model, want.Profile, want.Stopped, want.Private, want.Attachments = "m", "terraform", true, true, "text of a file"
 	want.Votes = []pipeline.Vote{
 		{By: "U1", Verdict: chat.Down, Complaint: chat.ComplaintOther, Comment: "它是 <2019> 的", At: c.at(8)},
 		{By: "U2", Verdict: chat.Up, At: c.at(9)},

@@ -182,6 +182,9 @@ func (c *checker) knowledge(p *profile) {
 	k := p.Knowledge
 	c.text(k.Base, "base", "a knowledge base's id, such as ABCDE12345", baseID.MatchString)
 	c.text(k.CitationURL, "citation_base_url", "an http or https URL", webAddress)
+	for _, who := range k.Audience {
+		c.text(who, "audience", "a person's id, such as U0123ABCD", anyID.MatchString)
+	}
 	filter, err := json.Marshal(k.Filter.v)
 	if err != nil {
 		c.wrong(p.line(), "the filter of %q is no JSON: %v", p.name, err)
@@ -193,7 +196,7 @@ func (c *checker) knowledge(p *profile) {
 		Base: k.Base.v, Filter: filter, Rerank: k.Rerank.v, CitationURL: k.CitationURL.v, Docs: k.Docs.v, Off: k.Off.v,
 	}
 	others := *p.knowledge
-	if others.Off = false; k.Off.v && (others.Base+others.Rerank+others.CitationURL+others.Docs != "" || filter != nil) {
+	if others.Off = false; k.Off.v && (others.Base+others.Rerank+others.CitationURL+others.Docs != "" || filter != nil || k.Audience != nil) {
 		c.wrong(p.line(), "the knowledge of %q is off; take out what else it has", p.name)
 	}
 	if k.Docs.set() && (k.Base.set() || filter != nil) {

@@ -68,6 +68,7 @@ type knowledge struct {
 	CitationURL text                  `yaml:"citation_base_url"`
 	Docs        text                  `yaml:"docs"`
 	Off         value[bool]           `yaml:"off"`
+	Audience    []text                `yaml:"audience"`
 }
 
 type budget struct {

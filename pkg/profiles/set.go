@@ -141,7 +141,7 @@ func (p *profile) over(base pipeline.Profile) pipeline.Profile {
 		out.Budget = p.Budget.limits(p.name, base.Budget.Money)
 	}
 	if p.knowledge != nil {
-		out.Retriever = p.retriever
+		out.Retriever, out.Audience = p.retriever, values(p.Knowledge.Audience)
 	}
 	return out
 }

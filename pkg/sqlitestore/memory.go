@@ -26,6 +26,7 @@ type turnRecord struct {
 	Attachments string          `json:"attachments,omitempty"`
 	AnsweredAt  time.Time       `json:"answered_at,omitzero"`
 	Profile     string          `json:"profile,omitempty"`
+	Private     bool            `json:"private,omitempty"`
 }
 
 func encodeTurn(t *pipeline.Turn) ([]byte, error) {
@@ -33,7 +34,7 @@ func encodeTurn(t *pipeline.Turn) ([]byte, error) {
 		return nil, nil
 	}
 	return json.Marshal(turnRecord{
-		t.Author, t.Question, t.Answer, t.Citations, t.Usage, t.Model, t.Stopped, t.Votes, t.Attachments, t.AnsweredAt, t.Profile,
+		t.Author, t.Question, t.Answer, t.Citations, t.Usage, t.Model, t.Stopped, t.Votes, t.Attachments, t.AnsweredAt, t.Profile, t.Private,
 	})
 }
 
@@ -44,7 +45,7 @@ func decodeTurn(key pipeline.TurnKey, record []byte) (pipeline.Turn, error) {
 	}
 	return pipeline.Turn{
 		TurnKey: key, Author: r.Author, Question: r.Question, Answer: r.Answer, Citations: r.Citations,
-		Usage: r.Usage, Model: r.Model, Stopped: r.Stopped, Votes: r.Votes, Attachments: r.Attachments, AnsweredAt: r.AnsweredAt, Profile: r.Profile,
+		Usage: r.Usage, Model: r.Model, Stopped: r.Stopped, Votes: r.Votes, Attachments: r.Attachments, AnsweredAt: r.AnsweredAt, Profile: r.Profile, Private: r.Private,
 	}, nil
 }
 

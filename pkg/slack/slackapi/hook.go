@@ -20,7 +20,8 @@ import (
 // 30 minutes and five posts (docs.slack.dev/interactivity/handling-user-interaction).
 const hookLife = 29 * time.Minute
 
-// hook answers a slash command: only the end is shown, to the person alone.
+// hook shows the answer to the person alone, and only its end: that is how a slash
+// command is answered.
 func (a *answer) hook(ctx context.Context) error {
 	a.at.Mode = modeHook
 	switch {
@@ -43,6 +44,24 @@ func (a *answer) hook(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// confide shows the end of an answer to the asker alone, in its thread. What stood
+// there for everybody to see, an apology perhaps, is taken away.
+func (a *answer) confide(ctx context.Context) error {
+	if a.at.Mode != modeHook {
+		if err := a.resolve(ctx); err != nil {
+			return err
+		}
+		if err := a.withdraw(ctx); err != nil {
+			return err
+		}
+	}
+	if err := a.hook(ctx); err != nil || !a.r.Kind.Terminal() {
+		return err
+	}
+	a.unsign(ctx)
 	return nil
 }
 

@@ -58,6 +58,8 @@ func (p *Poster) Post(ctx context.Context, r pipeline.PostRequest, j pipeline.Jo
 		err = a.hook(ctx)
 	case r.Reply.Kind == chat.Notice && route.ResponseURL != "":
 		err = a.whisper(ctx, false)
+	case r.Reply.Private, a.at.Mode == modeHook && (r.Reply.Kind == chat.Withdrawn || !r.Reply.Kind.Terminal()):
+		err = a.confide(ctx)
 	default:
 		err = a.show(ctx, r.Redelivered)
 	}

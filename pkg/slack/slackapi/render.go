@@ -235,7 +235,7 @@ func (a *answer) again() []slack.Block {
 		add(slackin.ActionModel+strconv.Itoa(i), a.words.Say("try.model", name), v)
 	}
 	v.Model = ""
-	if _, worth := markdown.AsFile(a.r.Markdown); worth && a.route.ThreadTS != "" {
+	if _, worth := markdown.AsFile(a.r.Markdown); worth && a.route.ThreadTS != "" && !a.r.Private {
 		add(slackin.ActionFile, a.words.Say("file"), v)
 	}
 	if len(buttons) == 0 {
