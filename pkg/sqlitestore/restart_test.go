@@ -2,6 +2,7 @@ package sqlitestore_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,12 +128,14 @@ func TestOthersSend(t *testing.T) {
 		s := open(t, path, sqlitestore.Options{Serve: true})
 		beside := open(t, path, sqlitestore.Options{})
 		for i := range 3 {
-			go func() {
+			var done sync.WaitGroup // the message may come before the sender knows
+			done.Go(func() {
 				time.Sleep(777 * time.Millisecond)
 				send(t, beside, "late", fmt.Sprint("late", i))
-			}()
+			})
 			start := time.Now()
 			d := next(t, s, time.Minute)
+			done.Wait()
 			if took := time.Since(start) - 777*time.Millisecond; took > 200*time.Millisecond {
 				t.Errorf("another process's message came after %v", took)
 			}
@@ -191,10 +194,12 @@ func TestWakes(t *testing.T) {
 		q := s.Queue(sqlitestore.Requests)
 		step := func(what string, within time.Duration, do func(d pipeline.Delivery), d pipeline.Delivery) pipeline.Delivery {
 			t.Helper()
-			go func() {
+			var done sync.WaitGroup // the message may come before do has returned
+			defer done.Wait()
+			done.Go(func() {
 				time.Sleep(1234567 * time.Microsecond)
 				do(d)
-			}()
+			})
 			start := time.Now()
 			d = next(t, s, time.Minute)
 			if took := time.Since(start) - 1234567*time.Microsecond; took > within {
