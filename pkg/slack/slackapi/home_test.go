@@ -60,6 +60,18 @@ func adminHome(now time.Time, language string) *chat.Home {
 	return h
 }
 
+// drawnHome is an administrator's page on a day with little trouble, for the
+// documentation.
+func drawnHome(now time.Time, language string) *chat.Home {
+	h := adminHome(now, language)
+	h.Unread, h.Recent = nil, plainHome(now, language).Recent
+	h.Recent[0].Title = "Which rivers flow through Basel?"
+	h.Recent[2].Title = "Draft a reply to the landlord"
+	h.Admin.Queues = []chat.HomeQueue{{Name: "requests", Waiting: 4, InFlight: 2, Dead: 1}, {Name: "control"}, {Name: "replies", Dead: 1}}
+	h.Admin.More, h.Admin.Trouble, h.Admin.TroubleAt, h.Admin.PausedUntil = false, "", time.Time{}, time.Time{}
+	return h
+}
+
 // The home tab's blocks, as Slack gets them: paste one of the files into Block Kit
 // Builder to see it.
 func TestHomeBlocks(t *testing.T) {
@@ -67,7 +79,7 @@ func TestHomeBlocks(t *testing.T) {
 		language string
 		home     func(now time.Time, language string) *chat.Home
 	}{
-		"home_plain": {"en", plainHome}, "home_plain_zh": {"zh-CN", plainHome},
+		"home": {"en", drawnHome}, "home_plain": {"en", plainHome}, "home_plain_zh": {"zh-CN", plainHome},
 		"home_admin": {"en", adminHome}, "home_admin_zh": {"zh", adminHome},
 		"home_refused": {"en", func(time.Time, string) *chat.Home { return &chat.Home{Note: "Sorry."} }},
 	} {

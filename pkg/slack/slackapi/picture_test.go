@@ -97,7 +97,7 @@ func TestPictures(t *testing.T) {
 
 // The Home tab is drawn from its own golden file.
 func TestPictureOfHome(t *testing.T) {
-	data, err := os.ReadFile("testdata/blocks/home_admin.json")
+	data, err := os.ReadFile("testdata/blocks/home.json")
 	if err != nil {
 		t.Fatal(err)
 	}
