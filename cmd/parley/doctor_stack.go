@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,7 +77,7 @@ func stackChecks(ctx context.Context, stack, profiles string) ([]check, error) {
 		knowledgeCheck(cfg, out["KnowledgeBaseId"]),
 		rememberedCheck(cfg, out["KnowledgeBaseId"], out["RememberedSourceId"]),
 		endpointCheck("endpoint", out["HealthUrl"], http.MethodGet, http.StatusOK),
-		endpointCheck("signatures", out["SlackEventsUrl"], http.MethodPost, http.StatusUnauthorized),
+		endpointCheck("signatures", cmp.Or(out["SlackEventsUrl"], out["DingTalkMessagesUrl"]), http.MethodPost, http.StatusUnauthorized),
 	}
 	own, err := deployedProfileChecks(ctx, cfg, deployed, profiles, m)
 	if err != nil {
