@@ -181,7 +181,8 @@ func (w *world) settled(limit time.Duration, channel, root string, n int) []stri
 // quiet reports whether every queue of the data file is empty.
 func (w *world) quiet() bool {
 	w.t.Helper()
-	for _, name := range []string{sqlitestore.Requests, sqlitestore.Control, sqlitestore.Replies} {
+	// In the order in which a message passes from one to the next, to miss none on its way.
+	for _, name := range []string{sqlitestore.Control, sqlitestore.Requests, sqlitestore.Replies} {
 		depth, err := w.store.Queue(name).Depth(w.t.Context())
 		if err != nil {
 			w.t.Fatal(err)

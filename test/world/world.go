@@ -29,7 +29,9 @@ const (
 	Replies  = "replies"
 )
 
-var queueNames = []string{Requests, Control, Replies}
+// queueNames are in the order in which a message passes from one to the next: who
+// finds them empty in this order has missed none on its way.
+var queueNames = []string{Control, Requests, Replies}
 
 // Form is where Parley runs.
 type Form string
