@@ -129,8 +129,8 @@ func localChecks() ([]check, error) {
 	}, nil
 }
 
-// slackScopes are the bot scopes of the manifest that answering needs.
-var slackScopes = []string{"app_mentions:read", "chat:write", "channels:history", "im:history", "commands", "files:read"}
+// slackScopes are the bot scopes of the manifest without which something fails.
+var slackScopes = []string{"app_mentions:read", "chat:write", "channels:history", "im:history", "commands", "files:read", "files:write"}
 
 func slackCheck(apiURL, token string) check {
 	return check{"slack token", func(ctx context.Context) (string, error) {
